@@ -1,0 +1,1 @@
+"""Checks: pure functions of one stored run. One file a check."""

@@ -1,0 +1,1 @@
+"""Faults as pure data: what a strike changes on a topology. One file a family."""

@@ -1,0 +1,112 @@
+"""What a fault changes, and the record of a strike: what was wanted, done, seen and undone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Symptom(StrEnum):
+    """What a peer of a struck link sees."""
+
+    HEALTHY = "healthy"
+    REFUSED = "refused"
+    RESET = "reset"
+    SILENT = "silent"
+    SLOW = "slow"
+    TRICKLE = "trickle"
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyDown:
+    """The link's proxy is disabled: connections are refused, live ones closed."""
+
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToxicOn:
+    """A toxic on one stream (`upstream` towards the target, `downstream` back) of a link."""
+
+    link: str
+    type: str
+    stream: str
+    attributes: tuple[tuple[str, int], ...]
+
+    @property
+    def name(self) -> str:
+        """The toxic's name in Toxiproxy: the same for equal wants, so folding is idempotent."""
+        return f"chaoskit-{self.type}-{self.stream}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFrozen:
+    """A component is stopped in its tracks (SIGSTOP, cgroup freezer)."""
+
+    component: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessKilled:
+    """A component got SIGKILL and stays away until healed. Not a power loss: the page cache survives."""
+
+    component: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRestarted:
+    """A component is stopped and started once, at injection; healing only makes sure that it runs."""
+
+    component: str
+
+
+Change = ProxyDown | ToxicOn | ProcessFrozen | ProcessKilled | ProcessRestarted
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look of the canary at one link or component. `stage` is before, during or after a strike."""
+
+    target: str
+    stage: str
+    at_ns: int
+    expected: str
+    seen: str
+    took_ms: float
+
+    @property
+    def as_expected(self) -> bool:
+        """The look showed the declared symptom (or health)."""
+        return self.expected == self.seen
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A closed interval of run time."""
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """What was really done and seen in one strike. Times are ns of run time; None where it did not come to that.
+
+    `cut_ns` is when each change was acknowledged; `effective_ns` when every canary had shown its symptom; `clean_ns` when the
+    plane read back as wanted and every canary was healthy. In `disturbed` windows the harness itself closed or refused connections.
+    """
+
+    number: int
+    kind: str
+    fault: Mapping[str, object]
+    zones: tuple[str, ...]
+    links: tuple[str, ...]
+    components: tuple[str, ...]
+    wanted_ns: int
+    injected_ns: int | None = None
+    effective_ns: int | None = None
+    healed_ns: int | None = None
+    clean_ns: int | None = None
+    cut_ns: Mapping[str, int] = field(default_factory=dict)
+    samples: tuple[Sample, ...] = ()
+    disturbed: tuple[Window, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Effects: the one place that touches Toxiproxy and processes."""

@@ -1,0 +1,1 @@
+"""The plan of the load (pure, seeded) and its open-loop runner."""
