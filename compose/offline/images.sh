@@ -64,7 +64,7 @@ debian_program() {   # FILE PACKAGE PATH
 }
 
 with_libraries() {   # PROGRAM ROOT: copies the shared libraries the program needs
-  { ldd "$1" 2>/dev/null || true; } | grep -oE '/[^ ]+' | sort -u | while read -r library; do
+  { ldd "$1" 2>/dev/null | grep -oE '/[^ ]+' || true; } | sort -u | while read -r library; do
     mkdir -p "$2$(dirname "$library")"
     cp -L "$library" "$2$library"
   done
