@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -221,10 +222,10 @@ def _kill_all(client: DockerClient, name: str) -> None:
 
 
 def _remove_leftovers(client: DockerClient, name: str) -> list[str]:
-    label = {"label": f"{LABEL_REGION}={name}"}
+    label: dict[str, str | list[str] | bool] = {"label": f"{LABEL_REGION}={name}"}
     left: list[str] = []
     for container in client.containers.list(all=True, filters=label):
-        left += _remove(f"container {container.name}", lambda c=container: c.remove(force=True, v=True))
+        left += _remove(f"container {container.name}", partial(container.remove, force=True, v=True))
     for network in client.networks.list(filters=label):
         left += _remove(f"network {network.name}", network.remove)
     for volume in client.volumes.list(filters=label):

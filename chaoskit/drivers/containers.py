@@ -80,7 +80,7 @@ class ContainerRegion:
             return dict(zip(names, pool.map(self._state, names), strict=True))
 
     def _state(self, component: str) -> ComponentState:
-        state = cast(Mapping[str, object], self.client.api.inspect_container(self._container(component).id)["State"])
+        state = cast(Mapping[str, object], self.client.api.inspect_container(self._container(component).id or component)["State"])
         word: Literal["running", "frozen", "dead"] = "frozen" if state["Paused"] else "running" if state["Running"] else "dead"
         return ComponentState(word, str(state["StartedAt"]))
 

@@ -1,10 +1,14 @@
-"""Makes one Garage cluster of a region's stores: ids, peers through their links, layout, key and bucket. Runs `/garage` inside the containers."""
+"""Makes one Garage cluster of a region's stores: ids, peers through their links, layout, key and bucket.
+
+Runs `/garage` inside the containers: their networks let nobody else reach the admin interface.
+"""
 
 import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 from docker.models.containers import Container
 
@@ -18,7 +22,8 @@ _POLL_S = 0.1
 
 def garage(store: Container, *arguments: str) -> str:
     """One command in a store's container; its standard output. DeployFailed with what it printed if it fails."""
-    code, (out, err) = store.exec_run([*_GARAGE, *arguments], demux=True)
+    code, output = store.exec_run([*_GARAGE, *arguments], demux=True)
+    out, err = cast(tuple[bytes | None, bytes | None], output)
     text = (out or b"").decode(errors="replace")
     if code != 0:
         last = (err or out or b"no output").decode(errors="replace").strip().splitlines()[-1]
@@ -40,9 +45,7 @@ def form_cluster(topology: Topology, stores: Mapping[str, Container], *, folder:
     """Join the stores (by zone) and make key and bucket. `deadline` is time.monotonic(); DeployFailed says what was last seen."""
     zones = tuple(stores)
     with ThreadPoolExecutor(len(stores)) as pool:
-        ids = dict(
-            zip(zones, pool.map(lambda store: _until(deadline, store, "node", "id", "-q").strip().partition("@")[0], stores.values()))
-        )
+        ids = dict(zip(zones, pool.map(lambda zone: _node_id(stores[zone], deadline), zones), strict=True))
         for zone in zones:
             write_store_config(folder, topology, zone, node_ids=ids)
         list(pool.map(lambda zone: _connect(topology, stores, ids, zone, deadline), zones))
@@ -54,6 +57,10 @@ def form_cluster(topology: Topology, stores: Mapping[str, Container], *, folder:
         _until(deadline, first, "bucket", "create", "registry")
         _until(deadline, first, "bucket", "allow", "--read", "--write", "--owner", "registry", "--key", key)
         list(pool.map(lambda zone: wait_mesh(stores[zone], len(zones), deadline), zones))
+
+
+def _node_id(store: Container, deadline: float) -> str:
+    return _until(deadline, store, "node", "id", "-q").strip().partition("@")[0]
 
 
 def _connect(topology: Topology, stores: Mapping[str, Container], ids: Mapping[str, str], zone: str, deadline: float) -> None:
