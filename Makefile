@@ -1,0 +1,46 @@
+# Everything does its own set-up: a virtual environment in .venv with the locked dependencies.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.PHONY: demo test unit embedded compose nightly lint format images lock clean
+
+demo: $(VENV)/.installed
+	$(BIN)/chaoskit run experiments/demo.yaml --driver compose
+
+test: lint
+	$(BIN)/pytest -m "not nightly" $(PYTEST_ARGS)
+
+unit embedded compose: $(VENV)/.installed
+	$(BIN)/pytest tests/$@ -m "not nightly" $(PYTEST_ARGS)
+
+# Every experiment on the real stack. About an hour on 2 cores.
+nightly: $(VENV)/.installed
+	$(BIN)/pytest tests/compose -m "docker" -p no:randomly --durations=0 -s $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+images:
+	compose/offline/images.sh
+
+# The locked versions of everything `make` installs, hashes included.
+lock: $(VENV)/.installed
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
