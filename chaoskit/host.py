@@ -1,4 +1,4 @@
-"""Watches the machine a run shares with its patient: on a small host it is the main source of false verdicts. Reads /proc; judges nothing."""
+"""Watches the machine a run shares with its patient: a small host is the main source of false verdicts. Reads /proc; judges nothing."""
 
 import asyncio
 from collections.abc import Callable
