@@ -5,12 +5,13 @@ region's name; a region made for a run goes away with it, one made by `up` stays
 """
 
 import shutil
+import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,10 +54,17 @@ class ComposeDriver:
     name: str = "compose"
 
     def _client(self) -> DockerClient:
+        """A client the caller closes; EnvironmentMissing if no daemon answers."""
+        client: DockerClient | None = None
         try:
+            if self.endpoint.startswith("unix://"):  # the SDK leaks its socket when this fails, so it is tried first
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.connect(self.endpoint.removeprefix("unix://"))
             client = DockerClient(base_url=self.endpoint, timeout=30)
             client.ping()
-        except (DockerException, requests.RequestException) as error:
+        except (DockerException, requests.RequestException, OSError) as error:
+            if client is not None:
+                client.close()
             raise EnvironmentMissing(f"no Docker daemon answers at {self.endpoint} ({error}); start it, or set DOCKER_HOST") from error
         return client
 
@@ -64,24 +72,26 @@ class ComposeDriver:
         """Docker client, daemon, Compose plugin, compose file and images; an image that is missing is pulled."""
         if shutil.which("docker") is None:
             raise EnvironmentMissing("no 'docker' command on PATH; install Docker's client")
-        client = self._client()
         plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, text=True, timeout=30, check=False)
         if plugin.returncode != 0:
             raise EnvironmentMissing("'docker compose version' fails: install Docker's Compose plugin, or run 'make images'")
         if not self._file(topology).is_file():
             raise EnvironmentMissing(f"topology '{topology.name}' has no compose file {self._file(topology)}")
-        for name, reference in composefiles.images(self.environment).items():
-            _ensure_image(client, name, reference)
+        with closing(self._client()) as client:
+            for name, reference in composefiles.images(self.environment).items():
+                _ensure_image(client, name, reference)
 
     def _file(self, topology: Topology) -> Path:
         return composefiles.compose_folder() / f"{topology.name}.yaml"
 
     @contextmanager
     def deploy(self, topology: Topology, *, name: str) -> Iterator[Deployment]:
-        """Up, ready, and away again whatever happens, a failed start included."""
+        """Up, ready, and away again whatever happens; a start that fails has cleaned up after itself."""
+        region = self.up(topology, name=name, personal=False)
         try:
-            yield self.up(topology, name=name, personal=False)
+            yield region
         finally:
+            region.close()
             self.down(name)
 
     def up(self, topology: Topology, *, name: str, personal: bool = True) -> ContainerRegion:
@@ -135,7 +145,11 @@ class ComposeDriver:
             values = composefiles.region_values(self.root, name)
         except DeployFailed:
             values = {}
-        client = self._client()
+        with closing(self._client()) as client:
+            self._down(client, name, values)
+        composefiles.remove_region(self.root, name)
+
+    def _down(self, client: DockerClient, name: str, values: Mapping[str, str]) -> None:
         _kill_all(client, name)
         problem = ""
         if values.get("CHAOSKIT_TOPOLOGY") in self.topologies:
@@ -146,19 +160,18 @@ class ComposeDriver:
         left = _remove_leftovers(client, name)
         if left:
             raise DeployFailed(f"region '{name}' is not gone, {', '.join(left)} would not be removed{problem}")
-        composefiles.remove_region(self.root, name)
 
     def regions(self) -> tuple[RegionInfo, ...]:
         """All regions on this host, running or not, by name."""
-        client = self._client()
         found: dict[str, RegionInfo] = {}
-        for container in client.containers.list(all=True, filters={"label": LABEL_REGION}):
-            labels = container.labels
-            before = found.get(labels[LABEL_REGION])
-            states = {**(before.states if before else {}), labels["io.chaoskit.component"]: container.status}
-            found[labels[LABEL_REGION]] = RegionInfo(
-                labels[LABEL_REGION], labels["io.chaoskit.topology"], labels["io.chaoskit.personal"] == "true", states
-            )
+        with closing(self._client()) as client:
+            for container in client.containers.list(all=True, filters={"label": LABEL_REGION}):
+                labels = container.labels
+                before = found.get(labels[LABEL_REGION])
+                states = {**(before.states if before else {}), labels["io.chaoskit.component"]: container.status}
+                found[labels[LABEL_REGION]] = RegionInfo(
+                    labels[LABEL_REGION], labels["io.chaoskit.topology"], labels["io.chaoskit.personal"] == "true", states
+                )
         return tuple(found[name] for name in sorted(found))
 
 

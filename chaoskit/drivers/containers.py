@@ -53,6 +53,10 @@ class ContainerRegion:
     containers: Mapping[str, Container]
     facts: Mapping[str, str]
 
+    def close(self) -> None:
+        """Close the connections to the daemon; the region stays up."""
+        self.client.close()
+
     def _address(self, listener: int) -> Address:
         return Address("127.0.0.1", int(self.values[f"CHAOSKIT_PORT_{listener}"]))
 
