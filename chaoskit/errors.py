@@ -55,6 +55,10 @@ class RunDirBroken(ChaosError):
     """A run folder is missing, truncated or of another version."""
 
 
+class TimedOut(ChaosError):
+    """A run took longer than --timeout allows; the region was healed first."""
+
+
 class Interrupted(ChaosError):
     """The user stopped the run; the region was healed first."""
 

@@ -1,6 +1,8 @@
 """Watches the machine a run shares with its patient: a small host is the main source of false verdicts. Reads /proc; judges nothing."""
 
 import asyncio
+import os
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,11 +27,22 @@ def _pressure() -> float:
     return float(path.read_text().split("avg10=", 1)[1].split(" ", 1)[0]) / 100
 
 
-async def watch(record: Callable[[HostSample], None], clock: Callable[[], int], stop: asyncio.Event) -> None:
-    """One sample a second until `stop`: CPU shares since the last one, pressure, and the worst lag of this event loop."""
+def facts() -> dict[str, str]:
+    """What this machine is, for the record."""
+    memory_kb = int(Path("/proc/meminfo").read_text().split(None, 2)[1])
+    return {
+        "cpus": str(os.cpu_count()),
+        "memory_gib": f"{memory_kb / 2**20:.1f}",
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+    }
+
+
+async def watch(record: Callable[[HostSample], None], clock: Callable[[], int]) -> None:
+    """One sample a second until cancelled: CPU shares since the last one, pressure, and the worst lag of this event loop."""
     loop = asyncio.get_running_loop()
     before = _cpu_times()
-    while not stop.is_set():
+    while True:
         lag = 0.0
         for _ in range(_TICKS_PER_SAMPLE):
             asked = loop.time()

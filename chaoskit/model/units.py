@@ -18,7 +18,10 @@ def parse_duration(value: object) -> timedelta:
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as 500ms, 15s, 2m or 1h")
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    try:
+        return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is longer than any run; the most is some thousand hours") from error
 
 
 def format_duration(value: timedelta) -> str:
@@ -32,8 +35,6 @@ def format_duration(value: timedelta) -> str:
 
 def parse_rate(value: object) -> float:
     """`4/s` or `30/m` -> sessions a second. ValueError for zero, a bare number or an unknown unit."""
-    if isinstance(value, float):
-        return value
     match = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{value!r} is not a rate; write a number over a unit, such as 4/s or 30/m")

@@ -18,7 +18,7 @@ class WorkloadSpec:
 
 @dataclass(frozen=True, slots=True)
 class PlannedBlob:
-    """A blob by its seed: the bytes are made when they are sent and never stored."""
+    """A blob by its seed: the bytes are made when they are sent and never stored. `chunked`: by POST, PATCH, PUT; else by POST, PUT."""
 
     seed: int
     size_bytes: int
@@ -27,7 +27,10 @@ class PlannedBlob:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One push or one pull, due `due_ns` after the load starts. `entry` is the zone tried first; a pull has no blobs of its own."""
+    """One push or one pull, due `due_ns` after the load starts. `number` is unique in a plan and its order means nothing.
+
+    `lane` is `pinned` or `regional`; `entry` is the zone tried first. The first blob of a push is its config; a pull has none.
+    """
 
     number: int
     due_ns: int

@@ -1,0 +1,70 @@
+"""What a run found: the content of `results.json`, which feeds console, JUnit, HTML and comparison."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chaoskit.model.verdict import CheckResult, Expectation, Verdict, as_expected
+
+SCHEMA_VERSION = 1
+EXIT_CODES = {Verdict.HELD: 0, Verdict.VIOLATED: 1, Verdict.INCONCLUSIVE: 3}
+
+Bounds = tuple[float, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Operations of one action by outcome."""
+
+    ok: int = 0
+    failed: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StrikeResult:
+    """One strike, in seconds of run time; None where it did not come to that.
+
+    `failover_s` and `recovery_s` are spans: the least and the most the history allows; the upper end None is "not seen to end".
+    """
+
+    fault: Mapping[str, object]
+    zones: tuple[str, ...]
+    links: tuple[str, ...]
+    components: tuple[str, ...] = ()
+    injected_s: float | None = None
+    effective_s: float | None = None
+    healed_s: float | None = None
+    clean_s: float | None = None
+    failover_s: Bounds | None = None
+    recovery_s: Bounds | None = None
+    downtime_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResults:
+    """One judged run. `as_expected` is what exit code 0 says; `facts` are versions, image digests and the host."""
+
+    schema_version: int = SCHEMA_VERSION
+    experiment: str
+    experiment_sha256: str
+    variant: str
+    claims: tuple[str, ...]
+    duty: str
+    driver: str
+    topology: str
+    seed: int
+    expect: Expectation
+    verdict: Verdict
+    as_expected: bool
+    started_utc: str
+    duration_s: float
+    operations: Mapping[str, Counts]
+    strikes: tuple[StrikeResult, ...]
+    checks: tuple[CheckResult, ...]
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 as expected, 1 not as expected, 3 neither can be said."""
+        return EXIT_CODES[as_expected(self.checks, self.expect)]

@@ -1,0 +1,193 @@
+"""The phases of one run on a region that is up: steady, strikes, recover, final reads. `run` brings the region and takes it away.
+
+The load goes on through all phases but the last. Nothing is struck unless every zone answered in the steady phase.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+from chaoskit.drivers.base import Deployment
+from chaoskit.errors import Interrupted, NotReady, TimedOut
+from chaoskit.experiment import Experiment
+from chaoskit.host import watch
+from chaoskit.model.evidence import PhaseWindow
+from chaoskit.model.history import OPEN, Operation, Outcome
+from chaoskit.model.topology import Topology
+from chaoskit.model.units import nanoseconds
+from chaoskit.plane.injector import Injector
+from chaoskit.registry.client import open_clients
+from chaoskit.rundir import RunFolder
+from chaoskit.workload.course import LANE_PROFILES, Setting
+from chaoskit.workload.plan import sessions
+from chaoskit.workload.recorder import Recorder
+from chaoskit.workload.runner import Runner
+from chaoskit.workload.sweep import final_reads, sent_values
+
+FINAL_LIMIT_NS = 180_000_000_000
+_REPORT_S = 5.0
+_PLANNED_NS = 86_400_000_000_000  # plans are lazy: only longer than any run
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def blocking(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a blocking call on a thread. If cancelled, wait for its end first: what it does to a region must not go on unseen."""
+    work = asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
+
+
+@dataclass(slots=True)
+class Stop:
+    """Why a run ends early: the user, or its own time limit. `event` is set from outside."""
+
+    event: asyncio.Event
+    timeout_s: float | None = None
+    timed_out: bool = False
+
+    def expire(self) -> None:
+        """The run has had its time."""
+        self.timed_out = True
+        self.event.set()
+
+    def check(self) -> None:
+        """Raise TimedOut or Interrupted if the run is to end."""
+        if self.timed_out:
+            raise TimedOut(f"the run took longer than the {self.timeout_s:g} s of --timeout; it was healed and its history is kept")
+        if self.event.is_set():
+            raise Interrupted("stopped by the user; the region was healed and the history is kept")
+
+
+@dataclass(slots=True)
+class Stage:
+    """What the phases share. `clock` is ns of run time, `progress` takes one line for a person."""
+
+    experiment: Experiment
+    topology: Topology
+    folder: RunFolder
+    seed: int
+    clock: Callable[[], int]
+    progress: Callable[[str], None]
+    stop: Stop
+    phase: PhaseWindow = field(default_factory=lambda: PhaseWindow("", 0, 0))
+    writes: list[Operation] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
+    last_bad: dict[str, str] = field(default_factory=dict)
+
+    async def play(self, deployment: Deployment, injector: Injector) -> None:
+        """All phases. Raises Interrupted, TimedOut, NotReady, and what injector and run folder raise; it heals nothing then."""
+        regions = {zone: self.topology.region_of(zone) for zone in deployment.entries}
+        timeout_ns = nanoseconds(self.experiment.workload.timeout)
+        recorder = Recorder(self._record, self.clock, lambda: self.phase.name, regions)
+        run_id = self.folder.path.name
+        plan = sessions(self.experiment.workload.spec(), self.topology.zones, run_id=run_id, seed=self.seed, duration_ns=_PLANNED_NS)
+        async with (
+            open_clients(deployment.entries, timeout_ns=timeout_ns, clock=self.clock) as clients,
+            asyncio.TaskGroup() as group,
+        ):
+            runner = Runner(plan, Setting(clients, recorder, run_id, LANE_PROFILES))
+            self._enter("steady")
+            load = group.create_task(runner.run())
+            watching = group.create_task(watch(self.folder.events.host, self.clock))
+            reporting = group.create_task(self._report(runner))
+            await self._phases(injector, frozenset(deployment.entries))
+            runner.stop()
+            await load
+            reporting.cancel()
+            self._enter("final")
+            reads = final_reads(sent_values(self.writes), clients, recorder=recorder, limit_ns=FINAL_LIMIT_NS)
+            unanswered = await self._unless_stopped(group.create_task(reads))
+            self.progress(f"final reads done, {unanswered} of them never answered")
+            watching.cancel()
+        self._leave()
+
+    async def _phases(self, injector: Injector, zones: frozenset[str]) -> None:
+        experiment = self.experiment
+        await self._until(self.clock() + nanoseconds(experiment.steady))
+        self._check_ready(zones)
+        if experiment.strikes:
+            self._enter("strike")
+            await self._strikes(injector)
+        self._enter("recover")
+        await self._until(self.clock() + nanoseconds(experiment.recover))
+
+    def _check_ready(self, zones: frozenset[str]) -> None:
+        silent = sorted(zones - self.answered)
+        if silent:
+            last = "; ".join(f"{zone}: {self.last_bad.get(zone, 'nothing was tried')}" for zone in silent)
+            raise NotReady(
+                f"nothing was struck: no operation succeeded in the steady phase at {', '.join(silent)}; last seen there: {last}"
+            )
+
+    async def _strikes(self, injector: Injector) -> None:
+        """Inject and heal by the experiment's clock. A heal due together with an inject comes first."""
+        start_ns = self.clock()
+        moments = []
+        for number, strike in enumerate(self.experiment.strikes):
+            moments.append((nanoseconds(strike.at), 1, number))
+            moments.append((nanoseconds(strike.at + strike.lasts), 0, number))
+        for offset_ns, is_inject, number in sorted(moments):
+            due_ns = start_ns + offset_ns
+            await self._until(due_ns)
+            fault = self.experiment.strikes[number].fault
+            if is_inject:
+                struck = await blocking(injector.inject, number, fault, due_ns)
+                word = "in effect" if struck.effective_ns is not None else "on, but its effect was not seen"
+            else:
+                struck = await blocking(injector.heal, number)
+                word = "healed" if struck.clean_ns is not None else "healed, but its places do not answer yet"
+            self.folder.events.struck(struck)
+            self.progress(f"strike {number} ({fault.kind} {', '.join(struck.zones)}): {word}")
+
+    async def _until(self, at_ns: int) -> None:
+        """Wait for a moment of run time; raises if the run is to end before it."""
+        try:
+            async with asyncio.timeout(max((at_ns - self.clock()) / 1e9, 0)):
+                await self.stop.event.wait()
+        except TimeoutError:
+            return
+        self.stop.check()
+
+    async def _unless_stopped(self, task: asyncio.Task[T]) -> T:
+        stopped = asyncio.ensure_future(self.stop.event.wait())
+        try:
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+        if not task.done():
+            self.stop.check()
+        return task.result()
+
+    async def _report(self, runner: Runner) -> None:
+        while True:
+            await asyncio.sleep(_REPORT_S)
+            count = runner.progress
+            self.progress(
+                f"{self.phase.name}: {count.offered} sessions due, {count.done} ok, {count.failed} not, {count.in_flight} under way"
+            )
+
+    def _record(self, operation: Operation) -> None:
+        self.folder.history.append(operation)
+        if operation.action in ("manifest-put", "upload-patch", "upload-put"):
+            self.writes.append(operation)
+        if self.phase.name == "steady" and operation.returned_ns is not None:
+            if operation.outcome is Outcome.OK:
+                self.answered.add(operation.zone)
+            else:
+                self.last_bad[operation.zone] = f"{operation.action} {operation.observed} {operation.status or ''}".strip()
+
+    def _enter(self, name: str) -> None:
+        self._leave()
+        self.phase = PhaseWindow(name, self.clock(), OPEN)
+        self.folder.events.phase(self.phase)
+        self.progress(f"{name} from {self.phase.start_ns / 1e9:.1f} s")
+
+    def _leave(self) -> None:
+        if self.phase.name:
+            self.folder.events.phase(PhaseWindow(self.phase.name, self.phase.start_ns, self.clock()))
