@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chaoskit.drivers.base import Driver
 from chaoskit.errors import BadExperiment
 from chaoskit.model.results import RunResults
-from chaoskit.model.topology import Topology, one_zone, three_zones
+from chaoskit.model.topology import Topology, one_zone, three_zones, three_zones_impatient
 from chaoskit.report import console
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ def _state(environment: Mapping[str, str]) -> Path:
     return Path(own) if own else Path(base) / "chaoskit" / "regions"
 
 
-TOPOLOGIES: Mapping[str, Callable[[], Topology]] = {"three-zones": three_zones, "one-zone": one_zone}
+TOPOLOGIES: Mapping[str, Callable[[], Topology]] = {
+    "three-zones": three_zones,
+    "three-zones-impatient": three_zones_impatient,
+    "one-zone": one_zone,
+}
 DRIVERS: Mapping[str, Callable[[Mapping[str, str]], Driver]] = {"embedded": _embedded, "compose": compose}
 BY_HAND: "Mapping[str, Callable[[Mapping[str, str]], ComposeDriver]]" = {"compose": compose}
 REPORTERS: Mapping[str, Callable[[RunResults, Path], str]] = {"console": console.render}

@@ -18,6 +18,7 @@ from chaoskit.model.topology import Link, Topology
 CONTROL_PORT = 8474
 IMAGES = ("HAPROXY", "REGISTRY", "GARAGE", "TOXIPROXY")
 SECRETS = ("CHAOSKIT_RPC_SECRET", "CHAOSKIT_S3_SECRET", "CHAOSKIT_HTTP_SECRET")
+RPC_TIMEOUT_MS = {"three-zones-impatient": 1_000}  # how long a store waits for a peer; 10 s where not named
 _KIND_DIGIT = {"client": 0, "lb": 1, "registry": 2, "store": 3}
 
 
@@ -120,7 +121,10 @@ def write_store_config(folder: Path, topology: Topology, zone: str, *, node_ids:
     ]
     text = (compose_folder() / "config" / "store.toml").read_text()
     replicas = min(3, sum(component.kind == "store" for component in topology.components))
-    (folder / f"store.{zone}.toml").write_text(text.replace("@REPLICATION@", str(replicas)).replace("@PEERS@", ", ".join(peers)))
+    timeout_ms = RPC_TIMEOUT_MS.get(topology.name, 10_000)
+    for name, value in (("REPLICATION", str(replicas)), ("RPC_TIMEOUT_MS", str(timeout_ms)), ("PEERS", ", ".join(peers))):
+        text = text.replace(f"@{name}@", value)
+    (folder / f"store.{zone}.toml").write_text(text)
 
 
 def region_values(root: Path, project: str) -> dict[str, str]:

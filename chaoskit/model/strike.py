@@ -91,7 +91,8 @@ class Window:
 class Struck:
     """What was really done and seen in one strike. Times are ns of run time; None where it did not come to that.
 
-    `cut_ns` is when each change was acknowledged; `effective_ns` when every canary had shown its symptom; `clean_ns` when the
+    `cut_ns` is when each change was acknowledged; `effective_ns` when every canary had shown its symptom; `healing_ns` and
+    `healed_ns` when its first change began and its last one ended to be taken back; `clean_ns` when the
     plane read back as wanted and every canary was healthy. In `disturbed` windows the harness itself closed or refused connections.
     """
 
@@ -104,6 +105,7 @@ class Struck:
     wanted_ns: int
     injected_ns: int | None = None
     effective_ns: int | None = None
+    healing_ns: int | None = None
     healed_ns: int | None = None
     clean_ns: int | None = None
     cut_ns: Mapping[str, int] = field(default_factory=dict)

@@ -131,6 +131,11 @@ def three_zones() -> Topology:
     return one_region("three-zones", 3)
 
 
+def three_zones_impatient() -> Topology:
+    """Three zones whose balancers and stores wait less for a peer that does not answer: a variant of configuration, not of shape."""
+    return one_region("three-zones-impatient", 3)
+
+
 def one_zone() -> Topology:
     """The control that must fail: one zone, 3 components, 3 links."""
     return one_region("one-zone", 1)

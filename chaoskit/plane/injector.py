@@ -192,6 +192,8 @@ class Injector:
     def _undo(self, healed: tuple[_Strike, ...]) -> None:
         """Processes, then links, each even if the other fails, and all of it a second time if either did."""
         wanted = self._wanted()
+        for strike in healed:
+            strike.struck = replace(strike.struck, healing_ns=self._clock())
         for _ in range(_UNDO_TRIES):
             errors: list[ChaosError] = []
             moved: Mapping[str, int] = {}

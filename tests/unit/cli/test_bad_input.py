@@ -58,7 +58,9 @@ ROWS = {
         ("x.yaml:14: strikes.0.for: 0s is no time at all; write a duration above 0",),
         changed("for: {embedded: 5s, compose: 15s}", "for: 0s"),
     ),
-    "a duration beyond all time": Row(("x.yaml:9: workload.timeout: ", "longer than any run"), changed("timeout: 10s", f"timeout: {'9' * 30}h")),
+    "a duration beyond all time": Row(
+        ("x.yaml:9: workload.timeout: ", "longer than any run"), changed("timeout: 10s", f"timeout: {'9' * 30}h")
+    ),
     "a rate of 0": Row(
         ("x.yaml:8: workload.rate: '0/s' asks for nothing; a rate must be above 0",), changed("{embedded: 40/s, compose: 2/s}", "0/s")
     ),

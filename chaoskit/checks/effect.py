@@ -1,0 +1,76 @@
+"""Did the strikes do what they claim: symptom seen, gone after heal, traffic met. A fault that touched nothing proves nothing."""
+
+from typing import Literal
+
+import numpy as np
+
+from chaoskit.checks.base import Check, conclude, is_attempt
+from chaoskit.checks.words import seconds
+from chaoskit.model.evidence import Evidence
+from chaoskit.model.strike import Sample, Struck
+from chaoskit.model.verdict import CheckResult, Finding
+
+
+class Effect(Check):
+    """Every strike showed its declared symptom on every target, was gone after heal, and met traffic. Never violated: else inconclusive."""
+
+    check: Literal["effect"] = "effect"
+
+    def judge(self, evidence: Evidence) -> CheckResult:
+        """Held, or why a strike is not proven."""
+        doubts: list[Finding] = []
+        numbers: dict[str, float] = {"strikes": len(evidence.strikes)}
+        for struck in evidence.strikes:
+            met = _met(evidence, struck)
+            doubts += [Finding(f"strike {struck.number} ({struck.kind}): {reason}") for reason in [*_unproven(struck), *_missed(met)]]
+            numbers[f"traffic.{struck.number}"] = met
+            if struck.cut_ns:
+                numbers[f"cut_span_ms.{struck.number}"] = (max(struck.cut_ns.values()) - min(struck.cut_ns.values())) / 1e6
+        if not evidence.strikes:
+            doubts.append(Finding("there was no strike"))
+        summary = f"{len(evidence.strikes)} strikes: " + (
+            f"{len(doubts)} things not proven" if doubts else "seen, met by traffic, and gone"
+        )
+        return conclude(self.check, summary, doubts=doubts, numbers=numbers)
+
+
+def _final(samples: tuple[Sample, ...], stage: str) -> dict[str, Sample]:
+    """The last look at each target in a stage."""
+    looks = sorted((sample for sample in samples if sample.stage == stage), key=lambda sample: sample.at_ns)
+    return {sample.target: sample for sample in looks}
+
+
+def _unproven(struck: Struck) -> list[str]:
+    during, after = _final(struck.samples, "during"), _final(struck.samples, "after")
+    reasons = []
+    if struck.effective_ns is None:
+        reasons.append("its symptom was never complete")
+    if not during:
+        reasons.append("no canary looked while it lasted")
+    for look in during.values():
+        if not look.as_expected:
+            reasons.append(f"{look.target} showed {look.seen} at {seconds(look.at_ns)}, not {look.expected}")
+    if struck.clean_ns is None:
+        reasons.append("it was never seen to be gone")
+    for target in during:
+        if target not in after:
+            reasons.append(f"no canary looked at {target} after the heal")
+    for look in after.values():
+        if not look.as_expected:
+            reasons.append(f"{look.target} showed {look.seen} at {seconds(look.at_ns)} after the heal, not {look.expected}")
+    return reasons
+
+
+def _met(evidence: Evidence, struck: Struck) -> int:
+    """Attempts under way between injection and heal, at the entries of struck zones (at any entry where the fault names no zone)."""
+    history = evidence.history
+    if struck.injected_ns is None or struck.healed_ns is None:
+        return 0
+    under_way = is_attempt(history) & (history.called_ns <= struck.healed_ns) & (history.returned_ns >= struck.injected_ns)
+    if struck.zones:
+        under_way &= np.isin(history.zone, [history.code(zone) for zone in struck.zones])
+    return int(under_way.sum())
+
+
+def _missed(met: int) -> list[str]:
+    return [] if met else ["it met no traffic"]
