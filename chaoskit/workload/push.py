@@ -1,6 +1,7 @@
 """A push: each blob by HEAD, POST, (PATCH,) PUT, then the manifest under its tag, one after the other.
 
 An upload whose step is UNKNOWN is given up; another try begins with a new HEAD. Another try of the manifest sends another manifest.
+Like docker, and unlike crane, a push goes on where the HEAD was answered with an error; one that got no answer ends the try.
 """
 
 from functools import partial
@@ -45,11 +46,11 @@ async def _put(course: Course, manifest: Manifest, turn: Try) -> Answer:
 
 
 async def _upload(course: Course, part: Blob, turn: Try) -> Answer:
-    """One blob, from its HEAD on, until it is there or a step is not OK."""
+    """One blob, from its HEAD on, until it is there or a step is not OK. A HEAD answered with an error says nothing: it is sent then."""
     repository, digest, planned = course.session.repository, part.digest, part.planned
     client = course.client
     answer = await course.attempt(course.row("blob-head", turn, digest=digest), client.blob_head(repository, digest))
-    if answer.observed != "absent":
+    if answer.observed == "read-ok" or not answer.status:
         return answer
     row = course.row("upload-post", course.next_step(turn), digest=digest)
     answer = await course.attempt(row, client.upload_post(repository))

@@ -1,15 +1,12 @@
-"""Whole sessions against a hand-written registry on loopback, which misbehaves as a test tells it to."""
+"""Whole sessions against a hand-written registry on loopback."""
 
 import asyncio
-import hashlib
 import itertools
-import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qs, urlsplit
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -22,112 +19,11 @@ from chaoskit.workload.plan import sessions
 from chaoskit.workload.recorder import Recorder
 from chaoskit.workload.runner import Runner
 from chaoskit.workload.sweep import final_reads, sent_values
+from tests.embedded.scripted_registry import ZONES, Asked, Registry, listening
 
 UNKNOWN, OK, FAILED = Outcome.UNKNOWN, Outcome.OK, Outcome.FAILED
 MS = 1_000_000
-ZONES = ("z-1", "z-2", "z-3")
 QUICK = {"pinned": NONE, "regional": Profile("basic", (20 * MS, 40 * MS))}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request as the registry read it."""
-
-    zone: str
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    body: bytes
-
-    @property
-    def is_manifest_put(self) -> bool:
-        return self.method == "PUT" and "/manifests/" in self.path
-
-
-@dataclass(slots=True)
-class Registry:
-    """The contents shared by all entries. `mischief` may answer a request instead: `drop`, `hang`, a status, or "" to behave."""
-
-    mischief: Callable[[Asked], str] = lambda asked: ""
-    blobs: dict[str, bytes] = field(default_factory=dict)
-    manifests: dict[str, bytes] = field(default_factory=dict)
-    uploads: dict[str, bytes] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
-    numbers: "itertools.count[int]" = field(default_factory=itertools.count)
-
-    def answer(self, asked: Asked) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body."""
-        repository, _, rest = asked.path.removeprefix("/v2/").rpartition("/blobs/uploads/")
-        if repository:
-            return self._upload(asked, repository, rest)
-        kind, key = asked.path.rsplit("/", 2)[1:]
-        if kind == "tags":
-            return 200, {}, json.dumps({"name": "r", "tags": sorted(key for key in self.manifests if ":" not in key)}).encode()
-        store = self.blobs if kind == "blobs" else self.manifests
-        if asked.method == "PUT":
-            digest = "sha256:" + hashlib.sha256(asked.body).hexdigest()
-            store[key] = store[digest] = asked.body
-            return 201, {"Docker-Content-Digest": digest}, b""
-        return (200, {}, store[key]) if key in store else (404, {}, b"{}")
-
-    def _upload(self, asked: Asked, repository: str, upload: str) -> tuple[int, dict[str, str], bytes]:
-        if asked.method == "POST":
-            upload = f"u{next(self.numbers)}"
-        self.uploads[upload] = self.uploads.get(upload, b"") + asked.body
-        if asked.method == "PUT":
-            self.blobs[asked.query["digest"][0]] = self.uploads.pop(upload)
-            return 201, {}, b""
-        return 202, {"Location": f"/v2/{repository}/blobs/uploads/{upload}?_state=s"}, b""
-
-    async def serve(self, zone: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                method, target, _ = head.split(" ", 2)
-                lengths = [line.split(":")[1] for line in head.splitlines() if line.lower().startswith("content-length:")]
-                url = urlsplit(target)
-                body = await reader.readexactly(int(lengths[0]) if lengths else 0)
-                asked = Asked(zone, method, url.path, parse_qs(url.query), body)
-                self.asked.append(asked)
-                mischief = self.mischief(asked)
-                if mischief == "drop":
-                    return
-                if mischief == "hang":
-                    await asyncio.Event().wait()
-                status, headers, content = (int(mischief), {}, b"") if mischief else self.answer(asked)
-                lines = [
-                    f"HTTP/1.1 {status} X",
-                    f"Content-Length: {len(content)}",
-                    *(f"{name}: {value}" for name, value in headers.items()),
-                ]
-                writer.write("\r\n".join([*lines, "", ""]).encode() + (b"" if method == "HEAD" else content))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def listening(registry: Registry) -> AsyncIterator[dict[str, str]]:
-    """An entry a zone, all of one registry."""
-    tasks: set[asyncio.Task[None]] = set()
-    servers: dict[str, asyncio.Server] = {}
-    for zone in ZONES:
-
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, zone: str = zone) -> None:
-            task = asyncio.ensure_future(registry.serve(zone, reader, writer))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        servers[zone] = await asyncio.start_server(connected, "127.0.0.1", 0)
-    try:
-        yield {zone: f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for zone, server in servers.items()}
-    finally:
-        for server in servers.values():
-            server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @dataclass(slots=True)
@@ -290,6 +186,17 @@ def test_a_push_without_its_blobs_is_failed_and_sends_no_manifest() -> None:
         ("blob-head", OK, "absent"),
         ("upload-post", UNKNOWN, "maybe-sent-timeout"),
     ]
+
+
+def test_a_push_goes_on_where_the_head_was_answered_with_an_error() -> None:
+    made = run([push("pinned")], Registry(lambda asked: "503" if asked.method == "HEAD" else ""))
+    assert [row.outcome for row in made.ended("push")] == [OK]
+    assert {row.observed for row in made.ended("blob-head")} == {"http-5xx"}
+
+
+def test_a_push_ends_where_the_head_got_no_answer() -> None:
+    made = run([push("pinned")], Registry(lambda asked: "drop" if asked.method == "HEAD" else ""))
+    assert [row.action for row in made.ended()] == ["push", "blob-head"]
 
 
 def test_a_pull_reads_the_manifest_and_all_its_children() -> None:
