@@ -4,20 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test unit embedded compose nightly lint format images lock clean
+.PHONY: demo test unit embedded contract compose nightly selftest lint format images lock clean
 
 demo: $(VENV)/.installed
-	$(BIN)/chaoskit run experiments/demo.yaml --driver compose
+	$(BIN)/chaoskit run experiments/demo.yaml
 
 test: lint
 	$(BIN)/pytest -m "not nightly" $(PYTEST_ARGS)
 
-unit embedded compose: $(VENV)/.installed
+unit embedded contract compose: $(VENV)/.installed
 	$(BIN)/pytest tests/$@ -m "not nightly" $(PYTEST_ARGS)
 
-# Every experiment on the real stack. About an hour on 2 cores.
+# Every experiment on the real stack. About three quarters of an hour on 2 cores.
 nightly: $(VENV)/.installed
-	$(BIN)/pytest tests/compose -m "docker" -p no:randomly --durations=0 -s $(PYTEST_ARGS)
+	$(BIN)/pytest tests/compose tests/contract -m docker -p no:randomly -rA -s $(PYTEST_ARGS)
+
+# Does every check catch the bug it exists for: the embedded region with seeded bugs, three seeds each.
+selftest: $(VENV)/.installed
+	$(BIN)/chaoskit selftest --seeds 3
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

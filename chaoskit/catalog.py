@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaoskit.drivers.base import Driver
-from chaoskit.errors import BadExperiment
 from chaoskit.model.results import RunResults
 from chaoskit.model.topology import Topology, one_zone, three_zones, three_zones_impatient
 from chaoskit.report import console
 
 if TYPE_CHECKING:
     from chaoskit.drivers.compose import ComposeDriver
+    from chaoskit.drivers.embedded.bugs import Bug
 
-DEFAULT_DRIVER = "compose"
+DEFAULT_DRIVER = "embedded"
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 
 
@@ -24,6 +24,13 @@ def compose(environment: Mapping[str, str]) -> "ComposeDriver":
     return ComposeDriver(environment.get("DOCKER_HOST") or DEFAULT_ENDPOINT, environment, _state(environment), TOPOLOGIES)
 
 
+def with_bugs(bugs: "tuple[Bug, ...]") -> Driver:
+    """The embedded driver with seeded bugs switched on: for `selftest` alone."""
+    from chaoskit.drivers.embedded.driver import EmbeddedDriver
+
+    return EmbeddedDriver(bugs=bugs)
+
+
 def images(environment: Mapping[str, str]) -> Mapping[str, str]:
     """The images of the Compose driver by the variable that overrides each."""
     from chaoskit.drivers import composefiles
@@ -31,8 +38,11 @@ def images(environment: Mapping[str, str]) -> Mapping[str, str]:
     return composefiles.images(environment)
 
 
-def _embedded(environment: Mapping[str, str]) -> Driver:
-    raise BadExperiment("driver 'embedded' is not part of this version; use --driver compose")
+def embedded(environment: Mapping[str, str]) -> Driver:
+    """The driver of our own processes; nothing of the environment matters to it."""
+    from chaoskit.drivers.embedded.driver import EmbeddedDriver
+
+    return EmbeddedDriver()
 
 
 def _state(environment: Mapping[str, str]) -> Path:
@@ -46,6 +56,6 @@ TOPOLOGIES: Mapping[str, Callable[[], Topology]] = {
     "three-zones-impatient": three_zones_impatient,
     "one-zone": one_zone,
 }
-DRIVERS: Mapping[str, Callable[[Mapping[str, str]], Driver]] = {"embedded": _embedded, "compose": compose}
+DRIVERS: Mapping[str, Callable[[Mapping[str, str]], Driver]] = {"embedded": embedded, "compose": compose}
 BY_HAND: "Mapping[str, Callable[[Mapping[str, str]], ComposeDriver]]" = {"compose": compose}
 REPORTERS: Mapping[str, Callable[[RunResults, Path], str]] = {"console": console.render}

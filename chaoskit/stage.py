@@ -25,7 +25,6 @@ from chaoskit.workload.recorder import Recorder
 from chaoskit.workload.runner import Runner
 from chaoskit.workload.sweep import final_reads, sent_values
 
-FINAL_LIMIT_NS = 180_000_000_000
 _REPORT_S = 5.0
 _PLANNED_NS = 86_400_000_000_000  # plans are lazy: only longer than any run
 
@@ -66,7 +65,7 @@ class Stop:
 
 @dataclass(slots=True)
 class Stage:
-    """What the phases share. `clock` is ns of run time, `progress` takes one line for a person."""
+    """What the phases share. `clock` is ns of run time, `progress` takes one line for a person; `final_s` and `skips` see run.conduct."""
 
     experiment: Experiment
     topology: Topology
@@ -75,6 +74,8 @@ class Stage:
     clock: Callable[[], int]
     progress: Callable[[str], None]
     stop: Stop
+    final_s: float
+    skips: str = ""
     phase: PhaseWindow = field(default_factory=lambda: PhaseWindow("", 0, 0))
     writes: list[Operation] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
@@ -91,7 +92,8 @@ class Stage:
             open_clients(deployment.entries, timeout_ns=timeout_ns, clock=self.clock) as clients,
             asyncio.TaskGroup() as group,
         ):
-            runner = Runner(plan, Setting(clients, recorder, run_id, LANE_PROFILES))
+            kept = (session for session in plan if session.lane != "pinned" or session.entry != self.skips)
+            runner = Runner(kept, Setting(clients, recorder, run_id, LANE_PROFILES))
             self._enter("steady")
             load = group.create_task(runner.run())
             watching = group.create_task(watch(self.folder.events.host, self.clock))
@@ -101,7 +103,7 @@ class Stage:
             await load
             reporting.cancel()
             self._enter("final")
-            reads = final_reads(sent_values(self.writes), clients, recorder=recorder, limit_ns=FINAL_LIMIT_NS)
+            reads = final_reads(sent_values(self.writes), clients, recorder=recorder, limit_ns=round(self.final_s * 1e9))
             unanswered = await self._unless_stopped(group.create_task(reads))
             self.progress(f"final reads done, {unanswered} of them never answered")
             watching.cancel()

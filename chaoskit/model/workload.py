@@ -27,7 +27,7 @@ class PlannedBlob:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One push or one pull, due `due_ns` after the load starts. `number` is unique in a plan and its order means nothing.
+    """One push or one pull after `pings` of the registry, due `due_ns` after the load starts. `number` is unique in a plan, no order.
 
     `lane` is `pinned` or `regional`; `entry` is the zone tried first. The first blob of a push is its config; a pull has none.
     """
@@ -40,3 +40,4 @@ class Session:
     repository: str
     tag: str
     blobs: tuple[PlannedBlob, ...] = ()
+    pings: int = 0

@@ -1,6 +1,6 @@
 """From the state a plane shows to the state that is wanted, as plain steps; and how two states differ, in words. Pure.
 
-Toxics leave the gentlest way known not to wedge Toxiproxy (tests/compose/test_toxiproxy_contract.py): latency is set to 0, what it
+Toxics leave the gentlest way known not to wedge Toxiproxy (tests/contract/test_toxiproxy.py): latency is set to 0, what it
 holds drains, then it is deleted; the others are deleted directly, while the proxy is up. Only `timeout` closes connections by that.
 """
 

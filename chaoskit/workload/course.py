@@ -101,6 +101,17 @@ class Course:
         self._due_ns = self._recorder.clock()
         return answer
 
+    async def greet(self) -> Answer | None:
+        """The pings a session begins with; the answer of the first that did not succeed."""
+        for _ in range(self.session.pings):
+            answer = await self.persist(self._ping)
+            if answer.outcome is not Outcome.OK:
+                return answer
+        return None
+
+    async def _ping(self, turn: Try) -> Answer:
+        return await self.attempt(self.row("ping", turn), self.client.ping())
+
     def ended(self, outcome: Outcome, last: Answer) -> Operation:
         """The whole row, ended now the way its last step did."""
         return msgspec.structs.replace(

@@ -17,13 +17,18 @@ from chaoskit.model.workload import PlannedBlob, Session, WorkloadSpec
 
 REPOSITORIES = 4
 MOVING_TAGS = 2
-RIPE_NS = 3_000_000_000  # how long a push must be due before a pull asks for its tag
+RIPE_NS = 3_000_000_000  # how long a push must be due before a pull asks for its tag, at most
+RIPE_SESSIONS = 10  # and no longer than this many sessions take to come due
 
 _NS = 1_000_000_000
 _JITTER = 0.1  # of an interval, to either side
 _MOVING_SHARE = 1 / 3
 _CHUNKED_SHARE = 0.66
 _RECENT = 16  # every second pull asks for one of the newest tags: old ones hardly ever go wrong
+# Layers of an image, and pings before a session. Were both fixed, sessions and a balancer that deals over three servers would fall in
+# step: the same step of each would meet the same server, and a session that fails there makes the next one begin after it.
+_LAYERS = (0, 1, 2)
+_PINGS = (0, 1, 2)
 _CONFIG_BYTES = (200, 2_000)
 _LAYER_BYTES = (300, 64_000)
 _STREAM_NUMBERS = 1_000_000  # of sessions a stream; a tag shows stream and number in eight digits
@@ -45,9 +50,10 @@ def sessions(spec: WorkloadSpec, zones: Sequence[str], *, run_id: str, seed: int
     """All sessions due within the duration, by due time. Same arguments, same plan to the byte."""
     if spec.mix not in MIXES:
         raise BadExperiment(f"workload.mix: {spec.mix!r} is not known; choose one of {', '.join(MIXES)}")
-    drafts = [_drafts(stream, seed, duration_ns) for stream in MIXES[spec.mix](spec.rate, tuple(zones))]
+    ripe_ns = min(RIPE_NS, round(RIPE_SESSIONS * _NS / spec.rate))
+    drafts = [_drafts(stream, seed, duration_ns, ripe_ns) for stream in MIXES[spec.mix](spec.rate, tuple(zones))]
     slug = re.sub(r"[^a-z0-9]+", "-", run_id.lower()).strip("-")
-    return _completed(merge(*drafts, key=lambda draft: (draft.due_ns, draft.stream.number)), slug=slug)
+    return _completed(merge(*drafts, key=lambda draft: (draft.due_ns, draft.stream.number)), slug=slug, ripe_ns=ripe_ns)
 
 
 def basic(rate: float, zones: tuple[str, ...]) -> tuple[Stream, ...]:
@@ -77,7 +83,7 @@ class _Draft:
     source: random.Random
 
 
-def _drafts(stream: Stream, seed: int, duration_ns: int) -> Iterator[_Draft]:
+def _drafts(stream: Stream, seed: int, duration_ns: int, ripe_ns: int) -> Iterator[_Draft]:
     """Push and pull in turn; pushes only, until the stream's own first push is ripe."""
     first_ns, is_push = None, False
     for sequence in range(_STREAM_NUMBERS):
@@ -87,11 +93,11 @@ def _drafts(stream: Stream, seed: int, duration_ns: int) -> Iterator[_Draft]:
         if due_ns >= duration_ns:
             return
         first_ns = due_ns if first_ns is None else first_ns
-        is_push = not is_push or due_ns - first_ns < RIPE_NS
+        is_push = not is_push or due_ns - first_ns < ripe_ns
         yield _Draft(stream, sequence, due_ns, is_push, source)
 
 
-def _completed(drafts: Iterator[_Draft], *, slug: str) -> Iterator[Session]:
+def _completed(drafts: Iterator[_Draft], *, slug: str, ripe_ns: int) -> Iterator[Session]:
     pushed: list[Session] = []
     ripe = 0
     for draft in drafts:
@@ -99,7 +105,7 @@ def _completed(drafts: Iterator[_Draft], *, slug: str) -> Iterator[Session]:
             session = _push(draft, slug)
             pushed.append(session)
         else:
-            while ripe < len(pushed) and pushed[ripe].due_ns <= draft.due_ns - RIPE_NS:
+            while ripe < len(pushed) and pushed[ripe].due_ns <= draft.due_ns - ripe_ns:
                 ripe += 1
             session = _pull(draft, pushed, ripe)
         yield session
@@ -112,16 +118,18 @@ def _push(draft: _Draft, slug: str) -> Session:
     tag = f"latest-{source.randint(1, MOVING_TAGS):04d}" if is_moving else f"v{number:08d}"
     blobs = tuple(
         PlannedBlob(_blob_seed(slug, number, part), _log_uniform(source, *limits), source.random() < _CHUNKED_SHARE)
-        for part, limits in enumerate((_CONFIG_BYTES, _LAYER_BYTES))
+        for part, limits in enumerate((_CONFIG_BYTES, *[_LAYER_BYTES] * source.choice(_LAYERS)))
     )
-    return Session(number, draft.due_ns, draft.stream.lane, _entry(draft), "push", repository, tag, blobs)
+    pings = source.choice(_PINGS)
+    return Session(number, draft.due_ns, draft.stream.lane, _entry(draft), "push", repository, tag, blobs, pings)
 
 
 def _pull(draft: _Draft, pushed: Sequence[Session], ripe: int) -> Session:
     source = draft.source
     oldest = max(0, ripe - _RECENT) if source.random() < 0.5 else 0
     target = pushed[source.randrange(oldest, ripe)]
-    return Session(_number(draft), draft.due_ns, draft.stream.lane, _entry(draft), "pull", target.repository, target.tag)
+    pings = source.choice(_PINGS)
+    return Session(_number(draft), draft.due_ns, draft.stream.lane, _entry(draft), "pull", target.repository, target.tag, pings=pings)
 
 
 def _number(draft: _Draft) -> int:

@@ -11,6 +11,8 @@ from chaoskit.workload.course import Course, Try
 
 async def pull(course: Course) -> Operation:
     """The whole pull: OK with the manifest's digest, OK and absent, or FAILED where something is missing, wrong or did not come."""
+    if (refused := await course.greet()) is not None:
+        return course.ended(Outcome.FAILED, refused)
     manifest = await course.persist(partial(_manifest, course))
     if manifest.observed == "absent":
         return course.ended(Outcome.OK, manifest)

@@ -82,7 +82,6 @@ ROWS = {
     "an unknown driver": Row(
         ("--driver: 'compos' is not one of compose, embedded (did you mean 'compose'?)",), options=("--driver", "compos")
     ),
-    "a driver to come": Row(("driver 'embedded' is not part of this version; use --driver compose",), options=("--driver", "embedded")),
     "a --set without value": Row(("--set seed: is not of the form path=value",), options=("--set", "seed")),
     "a --set path that is not there": Row(
         ("--set: strikes.4.for: 'strikes' has no item '4'; it has 1",), options=("--set", "strikes.4.for=1s")

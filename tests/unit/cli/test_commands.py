@@ -156,10 +156,10 @@ def test_a_signal_stops_the_run_and_ends_in_130(file: Path, chaoskit: Chaoskit, 
 
 def test_the_folder_tells_what_was_asked_even_if_the_run_failed(file: Path, chaoskit: Chaoskit, conduct: Conduct) -> None:
     conduct(Conductor(NotReady("no zone answered")))
-    ended = chaoskit("run", str(file), "--seed", "5")
+    ended = chaoskit("run", str(file), "--seed", "5", "--driver", "compose")
     assert "chaoskit: NotReady: no zone answered" in ended.err
     meta = json.loads((file.parent / "runs" / "zone-outage" / "latest" / "run.json").read_text())
-    assert (meta["driver"], meta["seed"], meta["argv"]) == ("compose", 5, ["run", str(file), "--seed", "5"])
+    assert (meta["driver"], meta["seed"], meta["argv"]) == ("compose", 5, ["run", str(file), "--seed", "5", "--driver", "compose"])
 
 
 def test_errors_of_a_group_are_all_told(file: Path, chaoskit: Chaoskit, conduct: Conduct) -> None:
@@ -178,7 +178,7 @@ def test_a_bug_of_ours_shows_its_traceback_and_is_exit_4(file: Path, chaoskit: C
 
 
 def test_plan_prints_what_would_be_cut_and_starts_nothing(file: Path, chaoskit: Chaoskit) -> None:
-    ended = chaoskit("plan", str(file))
+    ended = chaoskit("plan", str(file), "--driver", "compose")
     assert ended.code == 0
     assert "strike 0: zone-outage zone=us-south-2" in ended.out
     assert "from 0s to 15s; 11 of 21 links" in ended.out

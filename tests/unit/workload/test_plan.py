@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chaoskit.errors import BadExperiment
 from chaoskit.model.workload import Session, WorkloadSpec
-from chaoskit.workload.plan import RIPE_NS, basic, sessions
+from chaoskit.workload.plan import RIPE_NS, RIPE_SESSIONS, basic, sessions
 
 S = 1_000_000_000
 ZONES = ("us-south-1", "us-south-2", "us-south-3")
@@ -48,14 +48,14 @@ def test_each_lane_gets_its_rate(rate: float, count: int, seed: int) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(rate=rates, seed=seeds)
-def test_every_pull_asks_for_a_tag_pushed_at_least_three_seconds_before(rate: float, seed: int) -> None:
+def test_every_pull_asks_for_a_tag_pushed_long_enough_before(rate: float, seed: int) -> None:
     first_push: dict[tuple[str, str], int] = {}
     for session in plan(rate, seed=seed, seconds=30):
         key = (session.repository, session.tag)
         if session.action == "push":
             first_push.setdefault(key, session.due_ns)
         else:
-            assert first_push[key] <= session.due_ns - RIPE_NS
+            assert first_push[key] <= session.due_ns - min(RIPE_NS, RIPE_SESSIONS / rate * 1e9)
 
 
 @settings(max_examples=25, deadline=None)
@@ -64,7 +64,7 @@ def test_names_are_valid_and_tags_of_fixed_width(seed: int) -> None:
     for session in plan(20, seed=seed, seconds=20, run_id="Zone_Outage.2026T11:04Z"):
         assert re.fullmatch(r"chaos/[a-z0-9]+(-[a-z0-9]+)*/r[0-3]", session.repository)
         assert re.fullmatch(r"v\d{8}|latest-\d{4}", session.tag)
-        assert len(session.blobs) == (2 if session.action == "push" else 0)
+        assert len(session.blobs) in ((1, 2, 3) if session.action == "push" else (0,))
         assert all(200 <= part.size_bytes <= 64_000 for part in session.blobs)
 
 

@@ -1,4 +1,4 @@
-"""What the fault plane leans on, pinned against the real Toxiproxy with real bytes: its shapes as a canary sees them, and clean heals."""
+"""What the fault plane leans on, with real bytes, of the real Toxiproxy and of ours: shapes as a canary sees them, and clean heals."""
 
 import socket
 import time
@@ -21,9 +21,7 @@ from chaoskit.plane.canary import look, look_all
 from chaoskit.plane.consumer import PlaneWedged
 from chaoskit.plane.moves import LinkState
 from chaoskit.plane.toxiproxy import Plane
-from tests.compose.loopback import answer_http, echo, free_port, refuse_hello, toxiproxy_server, upstream, wait_until
-
-pytestmark = pytest.mark.docker
+from tests.contract.planes import SIDES, Side, answer_http, dial, echo, flood, free_port, ours, real, refuse_hello, upstream, wait_until
 
 TOPOLOGY = three_zones()
 ENTRY = "client->lb.us-south-1"
@@ -50,10 +48,16 @@ class Region:
         return look(TOPOLOGY.link(link), self.listeners[link], expectation, stage="during", clock=time.monotonic_ns)
 
 
+@pytest.fixture(scope="module", params=SIDES)
+def side(request: pytest.FixtureRequest) -> Side:
+    chosen: Side = request.param
+    return chosen
+
+
 @pytest.fixture(scope="module")
-def region() -> Iterator[Region]:
-    with toxiproxy_server() as plane, upstream(answer_http) as http, upstream(refuse_hello) as garage:
-        listeners = {}
+def region(side: Side) -> Iterator[Region]:
+    with side() as api, upstream(answer_http) as http, upstream(refuse_hello) as garage:
+        plane, listeners = api.plane, {}
         for link in TOPOLOGY.links:
             listeners[link.name] = Address("127.0.0.1", free_port())
             target = garage if link.source.startswith("store") else http
@@ -62,9 +66,10 @@ def region() -> Iterator[Region]:
 
 
 @pytest.fixture(autouse=True)
-def clean(region: Region) -> Iterator[None]:
+def clean(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    region.plane.apply(Wanted())
+    if "region" in request.fixturenames:
+        request.getfixturevalue("region").plane.apply(Wanted())
 
 
 def shaped(shape: Shape, *links: str) -> Wanted:
@@ -190,8 +195,9 @@ def test_toxic_changed_behind_our_back_is_put_right(region: Region) -> None:
     assert region.plane.read()[ENTRY].toxics[0].attributes == (("rate", 8),)
 
 
-def test_two_planes_in_one_process_never_meet(region: Region) -> None:
-    with toxiproxy_server() as other:
+def test_two_planes_in_one_process_never_meet(region: Region, side: Side) -> None:
+    with side() as api:
+        other = api.plane
         other.create("client->other", listen="127.0.0.1:0", upstream="127.0.0.1:1")
         with ThreadPoolExecutor(8) as pool:
             reads = [pool.submit(plane.read) for _ in range(50) for plane in (region.plane, other)]
@@ -214,18 +220,24 @@ def test_api_that_is_gone_is_wedged_too() -> None:
         Plane(Address("127.0.0.1", free_port()), time.monotonic_ns).read()
 
 
-def test_toxiproxy_wedged_by_a_client_that_does_not_read_is_told_within_the_limit() -> None:
-    def flood(peer: socket.socket) -> None:
-        while True:
-            peer.sendall(bytes(65536))
-
-    with toxiproxy_server() as plane, upstream(flood) as target:
-        port = free_port()
-        plane.create("flood", listen=f"127.0.0.1:{port}", upstream=target)
-        with closing(socket.create_connection(("127.0.0.1", port))) as peer:
+@pytest.mark.docker
+def test_real_one_wedged_by_a_client_that_does_not_read_is_told_within_the_limit() -> None:
+    with real() as api, upstream(flood) as target:
+        port = api.proxy("flood", target)
+        with closing(dial(port)) as peer:
             wait_until(lambda: len(peer.recv(1 << 20, socket.MSG_PEEK)) > 100_000, "a full receive buffer")
             with pytest.raises(PlaneWedged, match="1 of 1 links could not be moved; first: POST /proxies/flood/toxics: no answer"):
-                plane.apply(shaped(Shape.BLACK_HOLE, "flood"))
+                api.plane.apply(shaped(Shape.BLACK_HOLE, "flood"))
+
+
+def test_ours_is_struck_and_healed_under_a_client_that_does_not_read() -> None:
+    with ours() as api, upstream(flood) as target:
+        port = api.proxy("flood", target)
+        for shape in Shape:
+            with closing(dial(port)) as peer:
+                wait_until(lambda peer=peer: len(peer.recv(1 << 20, socket.MSG_PEEK)) > 100_000, "a full receive buffer")  # type: ignore[misc]
+                api.plane.apply(shaped(shape, "flood"))
+                api.plane.apply(Wanted())
 
 
 def test_environment_proxies_are_ignored(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
