@@ -165,7 +165,10 @@ def mocked(environment: dict[str, str], folder: Path) -> dict[str, str]:
     return {**environment, "DOCKER_HOST": f"unix://{folder / 'docker.sock'}"}
 
 
-@pytest.mark.parametrize("moment", ["into", "steady from", "in effect", "recover from", "final from"])
+MOMENTS = ["into", "in effect", "final from", *(pytest.param(late, marks=pytest.mark.nightly) for late in ("steady from", "recover from"))]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_at_any_phase_heals_and_leaves_nothing(
     moment: str, environment: dict[str, str], tmp_path: Path, leftovers: Callable[[str], list[str]]
 ) -> None:
