@@ -112,8 +112,8 @@ TRIALS: tuple[Trial, ...] = (
     Trial(
         "balancer-resends",
         Bug.BALANCER_RESENDS,
-        (_strike("latency", link="registry.us-south-2->store.us-south-2", latency="900ms", lasts="6s"),),
-        rate="40/s",
+        (_strike("latency", link="registry.us-south-2->store.us-south-2", latency="600ms", lasts="12s"),),
+        rate="50/s",
         recover="3s",
         covers="none",
     ),

@@ -126,8 +126,13 @@ class Daemon(threading.Thread):
 
 
 def started(arguments: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    def heed_ctrl_c() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run started in the background has it ignored, and so would its children
+
     with log.open("wb") as output:
-        return subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(
+            [*COMMAND, *arguments], env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, preexec_fn=heed_ctrl_c
+        )
 
 
 def wait_for(text: str, log: Path, process: subprocess.Popen[bytes], *, limit_s: float = 90) -> None:
