@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test unit embedded contract compose nightly selftest lint format images lock clean
+.PHONY: demo test unit embedded contract compose nightly selftest torture lint format images clients lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/chaoskit run experiments/demo.yaml
@@ -23,6 +23,11 @@ nightly: $(VENV)/.installed
 selftest: $(VENV)/.installed
 	$(BIN)/chaoskit selftest --seeds 3
 
+# 100 kills of a run at random moments, and a blob of 2 GB through the embedded region. About half an hour.
+torture: $(VENV)/.installed
+	$(BIN)/python -m tests.torture.kills 100
+	$(BIN)/python -m tests.torture.blob 2048
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,6 +39,10 @@ format: $(VENV)/.installed
 
 images:
 	compose/offline/images.sh
+
+# crane and regctl, for the tests that use real clients.
+clients:
+	compose/offline/clients.sh
 
 # The locked versions of everything `make` installs, hashes included.
 lock: $(VENV)/.installed
