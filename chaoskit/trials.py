@@ -27,6 +27,7 @@ class Trial:
     alone: bool = False
     skips: str = ""
     rate: str = "25/s"
+    mix: str = "basic"
     steady: str = "1500ms"
     recover: str = "1500ms"
     timeout: str = "3s"
@@ -43,7 +44,7 @@ class Trial:
                 "name": "selftest",
                 "hypothesis": f"what a region does with {self.name}",
                 "topology": "three-zones",
-                "workload": {"mix": "basic", "rate": self.rate, "timeout": self.timeout},
+                "workload": {"mix": self.mix, "rate": self.rate, "timeout": self.timeout},
                 "steady": self.steady,
                 "strikes": list(self.strikes),
                 "recover": self.recover,
@@ -112,8 +113,9 @@ TRIALS: tuple[Trial, ...] = (
     Trial(
         "balancer-resends",
         Bug.BALANCER_RESENDS,
-        (_strike("latency", link="registry.us-south-2->store.us-south-2", latency="600ms", lasts="12s"),),
-        rate="50/s",
+        (_strike("latency", link="registry.us-south-2->store.us-south-2", latency="600ms", lasts="5s"),),
+        rate="40/s",
+        mix="tag-race",
         recover="3s",
         covers="none",
     ),

@@ -9,7 +9,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 
 from chaoskit.errors import BadExperiment
@@ -37,13 +37,17 @@ _PINNED_STREAMS = 99
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Evenly spaced sessions of one lane, `offset_ns` after the load starts; `entries` is the zones they begin at, in turn."""
+    """Evenly spaced sessions of one lane, `offset_ns` after the load starts; `entries` is the zones they begin at, in turn.
+
+    `moving_share` of its pushes overwrite one of the few moving tags.
+    """
 
     number: int
     lane: str
     entries: tuple[str, ...]
     interval_ns: int
     offset_ns: int
+    moving_share: float = _MOVING_SHARE
 
 
 def sessions(spec: WorkloadSpec, zones: Sequence[str], *, run_id: str, seed: int, duration_ns: int) -> Iterator[Session]:
@@ -69,7 +73,12 @@ def basic(rate: float, zones: tuple[str, ...]) -> tuple[Stream, ...]:
     return (Stream(0, "regional", zones, interval_ns=regional_ns, offset_ns=regional_ns // 5), *pinned)
 
 
-MIXES: dict[str, Callable[[float, tuple[str, ...]], tuple[Stream, ...]]] = {"basic": basic}
+def tag_race(rate: float, zones: tuple[str, ...]) -> tuple[Stream, ...]:
+    """As basic, but every push overwrites a moving tag: each of them is written from all zones many times a second."""
+    return tuple(replace(stream, moving_share=1.0) for stream in basic(rate, zones))
+
+
+MIXES: dict[str, Callable[[float, tuple[str, ...]], tuple[Stream, ...]]] = {"basic": basic, "tag-race": tag_race}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,7 @@ def _completed(drafts: Iterator[_Draft], *, slug: str, ripe_ns: int) -> Iterator
 def _push(draft: _Draft, slug: str) -> Session:
     number, source = _number(draft), draft.source
     repository = f"chaos/{slug}/r{source.randrange(REPOSITORIES)}"
-    is_moving = source.random() < _MOVING_SHARE
+    is_moving = source.random() < draft.stream.moving_share
     tag = f"latest-{source.randint(1, MOVING_TAGS):04d}" if is_moving else f"v{number:08d}"
     blobs = tuple(
         PlannedBlob(_blob_seed(slug, number, part), _log_uniform(source, *limits), source.random() < _CHUNKED_SHARE)

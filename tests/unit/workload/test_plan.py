@@ -126,3 +126,11 @@ def test_an_unknown_mix_is_refused_with_the_choices() -> None:
     spec = WorkloadSpec(mix="storm", rate=1.0, timeout_ns=S, objective_ns={})
     with pytest.raises(BadExperiment, match="'storm' is not known; choose one of basic"):
         sessions(spec, ZONES, run_id="r", seed=1, duration_ns=S)
+
+
+def test_in_a_tag_race_every_push_overwrites_one_of_few_tags() -> None:
+    spec = WorkloadSpec("tag-race", 20.0, 10 * S, {})
+    planned = list(sessions(spec, ("z-1", "z-2", "z-3"), run_id="r", seed=1, duration_ns=20 * S))
+    tags = {(session.repository, session.tag) for session in planned if session.action == "push"}
+    assert len(tags) == 8
+    assert {tag for _, tag in tags} == {"latest-0001", "latest-0002"}
