@@ -170,7 +170,7 @@ def mocked(environment: dict[str, str], folder: Path) -> dict[str, str]:
     return {**environment, "DOCKER_HOST": f"unix://{folder / 'docker.sock'}"}
 
 
-MOMENTS = ["into", "in effect", "final from", *(pytest.param(late, marks=pytest.mark.nightly) for late in ("steady from", "recover from"))]
+MOMENTS = ["into", "in effect", *(pytest.param(late, marks=pytest.mark.nightly) for late in ("steady from", "recover from", "final from"))]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
