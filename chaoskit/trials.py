@@ -89,7 +89,7 @@ TRIALS: tuple[Trial, ...] = (
         ),
         rate="60/s",
     ),
-    Trial("last-writer-by-clock", Bug.LAST_WRITER_BY_CLOCK),
+    Trial("last-writer-by-clock", Bug.LAST_WRITER_BY_CLOCK, mix="tag-race"),
     Trial("manifest-before-blobs", Bug.MANIFEST_BEFORE_BLOBS),
     Trial(
         "collect-during-push",
