@@ -1,11 +1,16 @@
 """What a registry may ask of its zone's store, over the link `registry.Z->store.Z`. All go to a quorum: 2 of 3 replicas, read and write.
 
 A call raises Unavailable when no quorum answered in time (the operation may have happened), and NotFound only when a quorum says so.
+Three calls are made of others: one who speaks to a store over a link does each as one message, everybody else inherits them.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
+
+PART_MOST = 256 * 1024
+WHOLE_MOST = 64 * 1024
 
 
 class Unavailable(Exception):
@@ -40,6 +45,15 @@ class Store(Protocol):
         """`length` bytes from `offset`, in chunks of at most 256 KiB. NotFound."""
         ...
 
+    async def blob_begin(self, repository: str, digest: str) -> tuple[int, bytes]:
+        """Size of a blob, and its first bytes: all of them up to PART_MOST. NotFound."""
+        size = await self.blob_size(repository, digest)
+        parts = self.blob_read(repository, digest, 0, min(size, PART_MOST))
+        if not isinstance(parts, AsyncGenerator):
+            return size, await anext(parts, b"")
+        async with aclosing(parts):
+            return size, await anext(parts, b"")
+
     async def blob_mount(self, repository: str, digest: str, source: str) -> bool:
         """Link a blob of another repository; False if that has none."""
         ...
@@ -63,6 +77,11 @@ class Store(Protocol):
     async def upload_commit(self, repository: str, upload: str, digest: str) -> int:
         """End the session as a blob linked to the repository; its size. Every replica hashes before it acknowledges. Refused, NotFound."""
         ...
+
+    async def upload_whole(self, repository: str, upload: str, digest: str, body: bytes) -> int:
+        """All of a blob of at most WHOLE_MOST bytes into an empty session, and its end. Refused if the session is not empty, NotFound."""
+        await self.upload_append(repository, upload, 0, _once(body))
+        return await self.upload_commit(repository, upload, digest)
 
     async def upload_cancel(self, repository: str, upload: str) -> None:
         """Drop a session. NotFound."""
@@ -92,6 +111,10 @@ class Store(Protocol):
         """Read the tag's register: two phases, with write-back where the replicas disagree. NotFound."""
         ...
 
+    async def manifest_of(self, repository: str, tag: str) -> StoredManifest:
+        """The manifest of the digest that the tag's register has. NotFound."""
+        return await self.manifest_get(repository, await self.tag_get(repository, tag))
+
     async def tag_delete(self, repository: str, tag: str) -> None:
         """Write 'absent'. NotFound if it is absent already."""
         ...
@@ -103,3 +126,7 @@ class Store(Protocol):
     async def ready(self) -> bool:
         """A quorum of stores answers."""
         ...
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body

@@ -4,14 +4,14 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from chaoskit.drivers.embedded.storeapi import NotFound, Refused, StoredManifest, Unavailable
+from chaoskit.drivers.embedded.storeapi import NotFound, Refused, Store, StoredManifest, Unavailable
 
 CHUNK_BYTES = 256 * 1024
 Key = tuple[str, str]
 
 
 @dataclass(slots=True)
-class MemoryStore:
+class MemoryStore(Store):
     """Fills the Store protocol. `is_available` False: every call raises Unavailable. `broken_after`: reads end there, unavailable."""
 
     is_available: bool = True

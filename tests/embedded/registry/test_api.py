@@ -8,6 +8,7 @@ from chaoskit.drivers.embedded.registry.blobs import range_of
 from chaoskit.drivers.embedded.registry.errors import Rejected
 from chaoskit.drivers.embedded.registry.names import Target, target_of
 from chaoskit.drivers.embedded.registry.signing import signed_offset, upload_url
+from chaoskit.drivers.embedded.storeapi import WHOLE_MOST
 from tests.embedded.registry.memory import MemoryStore
 from tests.embedded.registry.running import talking
 from tests.embedded.registry.talk import ABSENT, BINARY, CONFIG, INDEX, OCI, descriptor, digest_of, image
@@ -91,6 +92,25 @@ def test_post_with_a_digest_takes_the_blob() -> None:
         assert talk.ask("POST", f"/v2/r/blobs/uploads/?digest={digest_of(BLOB)}", BLOB, BINARY).status == 201
         assert talk.ask("GET", f"/v2/r/blobs/{digest_of(BLOB)}").body == BLOB
         assert talk.ask("POST", f"/v2/r/blobs/uploads/?digest={ABSENT}", BLOB, BINARY).codes == ["DIGEST_INVALID"]
+
+
+@pytest.mark.parametrize("size", [WHOLE_MOST, WHOLE_MOST + 1])
+def test_put_of_a_blob_in_one_piece_or_more_is_checked_before_it_is_acknowledged(size: int) -> None:
+    with talking(MemoryStore()) as talk:
+        content = b"x" * size
+        wrong = talk.ask("PUT", f"{talk.open('r')}&digest={ABSENT}", content, BINARY)
+        assert (wrong.status, wrong.codes) == (400, ["DIGEST_INVALID"])
+        assert talk.ask("HEAD", f"/v2/r/blobs/{ABSENT}").status == 404
+        digest = talk.push_blob("r", content)
+        assert talk.ask("GET", f"/v2/r/blobs/{digest}").body == content
+
+
+def test_put_of_a_whole_blob_into_a_session_with_bytes_says_where_the_session_is() -> None:
+    with talking(MemoryStore()) as talk:
+        location = talk.open("r")
+        assert talk.ask("PATCH", location, b"begun", BINARY).status == 202
+        refused = talk.ask("PUT", f"{location}&digest={digest_of(BLOB)}", BLOB, BINARY)
+        assert (refused.status, refused.headers["range"]) == (416, "0-4")
 
 
 def test_several_ranges_are_answered_with_the_whole_blob() -> None:

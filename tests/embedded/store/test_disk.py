@@ -1,12 +1,14 @@
 """What a replica finds again in its folder, also after a crash in the middle of a write."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
 from chaoskit.drivers.embedded.store.disk import Disk
 from chaoskit.drivers.embedded.store.frames import BadFrame, Splitter, frame
+from chaoskit.drivers.embedded.store.log import Log
 from chaoskit.drivers.embedded.store.messages import NEVER, TAG, Found, Key, Ping, Stamp
 
 KEY = Key(TAG, "a", "v")
@@ -31,6 +33,21 @@ def reopened(folder: Path) -> Found:
         return disk.read(KEY, body=True)
     finally:
         disk.log.close()
+
+
+def test_a_disk_that_fails_ends_the_keeping_of_the_log(tmp_path: Path) -> None:
+    async def body() -> None:
+        log = Log(tmp_path / "log")
+        keeping = asyncio.create_task(log.keep())
+        os.close(log._file)
+        saved = log.append(b"payload")
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await asyncio.wait_for(keeping, 5)
+        assert not saved.done()
+        log._file = os.open(os.devnull, os.O_RDWR)
+        log.close()
+
+    asyncio.run(body())
 
 
 def test_the_newest_stamp_wins_in_either_order(tmp_path: Path) -> None:

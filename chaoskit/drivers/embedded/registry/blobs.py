@@ -22,19 +22,30 @@ async def head_blob(site: Site, request: web.BaseRequest, target: Target) -> web
 
 
 async def get_blob(site: Site, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-    """The blob or a range of it, streamed; a header that asks for several ranges is answered with all of it."""
-    size = await site.store.blob_size(target.repository, target.reference)
+    """The blob or a range of it, streamed unless it is small; a header that asks for several ranges is answered with all of it."""
     wanted = request.headers.get("Range", "")
-    start, length = range_of(wanted, size) if wanted and "," not in wanted else (0, size)
-    headers = {**_headers(target), "Content-Length": str(length)}
-    if length != size or (wanted and "," not in wanted):
-        headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
-    answer = web.StreamResponse(status=206 if "Content-Range" in headers else 200, headers=headers)
+    if wanted and "," not in wanted:
+        size = await site.store.blob_size(target.repository, target.reference)
+        start, length = range_of(wanted, size)
+        headers = {**_headers(target), "Content-Range": f"bytes {start}-{start + length - 1}/{size}", "Content-Length": str(length)}
+        return await _streamed(site, request, target, web.StreamResponse(status=206, headers=headers), start, b"")
+    size, first = await site.store.blob_begin(target.repository, target.reference)
+    if len(first) == size:
+        return web.Response(body=first, headers=_headers(target))
+    answer = web.StreamResponse(headers={**_headers(target), "Content-Length": str(size)})
+    return await _streamed(site, request, target, answer, 0, first)
+
+
+async def _streamed(
+    site: Site, request: web.BaseRequest, target: Target, answer: web.StreamResponse, start: int, first: bytes
+) -> web.StreamResponse:
+    """The bytes from `start` on that the answer's length announces, `first` among them if the store gave some already."""
+    length = answer.content_length or 0
     async with AsyncExitStack() as stack:
-        chunks = site.store.blob_read(target.repository, target.reference, start, length)
+        chunks = site.store.blob_read(target.repository, target.reference, start + len(first), length - len(first))
         if isinstance(chunks, AsyncGenerator):
             await stack.enter_async_context(aclosing(chunks))
-        first = await anext(chunks, b"")  # before the head of the answer: a store that has nothing can still be reported
+        first = first or await anext(chunks, b"")  # before the head of the answer: a store that has nothing can still be reported
         await answer.prepare(request)
         sent = await _stream(answer, first, rest=chunks, progress_s=site.limits.progress_s)
     if sent != length and request.transport is not None:

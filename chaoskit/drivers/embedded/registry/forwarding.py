@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from chaoskit.drivers.embedded.storeapi import Store, StoredManifest
 
 
-class Forwarding:
-    """Passes every call on to `inner`; see storeapi.Store for what each does."""
+class Forwarding(Store):
+    """Passes every call on to `inner`; see storeapi.Store for what each does, and for those that are made of others."""
 
     def __init__(self, inner: Store) -> None:
         self.inner = inner

@@ -123,8 +123,9 @@ def _headers(manifest: StoredManifest) -> dict[str, str]:
 
 
 async def _find(store: Store, target: Target) -> StoredManifest:
-    digest = target.reference if ":" in target.reference else await store.tag_get(target.repository, target.reference)
-    return await store.manifest_get(target.repository, digest)
+    if ":" in target.reference:
+        return await store.manifest_get(target.repository, target.reference)
+    return await store.manifest_of(target.repository, target.reference)
 
 
 async def _present_children(store: Store, repository: str, document: Document) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from aiohttp import web
 from chaoskit.drivers.embedded.registry.errors import API, Rejected
 from chaoskit.drivers.embedded.registry.names import Target, is_digest, is_name
 from chaoskit.drivers.embedded.registry.signing import signed_offset, upload_url
-from chaoskit.drivers.embedded.registry.site import BLOB_LIMIT_BYTES, Site, body_chunks
-from chaoskit.drivers.embedded.storeapi import Refused
+from chaoskit.drivers.embedded.registry.site import BLOB_LIMIT_BYTES, Site, body_bytes, body_chunks
+from chaoskit.drivers.embedded.storeapi import WHOLE_MOST, Refused
 
 _CONTENT_RANGE = re.compile(r"(?:bytes )?(\d{1,18})-(\d{1,18})(?:/\S*)?")
 
@@ -72,6 +72,8 @@ def _wanted_digest(request: web.BaseRequest) -> str:
 async def _finish(site: Site, request: web.BaseRequest, target: Target, offset: int, digest: str) -> web.StreamResponse:
     if request.body_exists:
         limit_bytes = await _room(site, request, target, offset)
+        if offset == 0 and (request.content_length or WHOLE_MOST + 1) <= WHOLE_MOST and site.verifies_uploads:
+            return await _take_whole(site, target, await body_bytes(site, request, limit_bytes), digest)
         content = hashlib.new(digest.partition(":")[0])
         await _append(site, target, offset, _hashed(body_chunks(site, request, limit_bytes), content))
         if site.verifies_uploads and offset == 0 and content.hexdigest() != digest.partition(":")[2]:
@@ -80,6 +82,18 @@ async def _finish(site: Site, request: web.BaseRequest, target: Target, offset: 
         await site.store.upload_commit(target.repository, target.reference, digest)
     except Refused as error:
         raise Rejected(400, "DIGEST_INVALID", "content does not match digest") from error
+    return _created(target.repository, digest)
+
+
+async def _take_whole(site: Site, target: Target, body: bytes, digest: str) -> web.StreamResponse:
+    """A blob that came in one piece: nothing of it is stored under a digest it has not."""
+    algorithm, _, wanted = digest.partition(":")
+    if hashlib.new(algorithm, body).hexdigest() != wanted:
+        raise Rejected(400, "DIGEST_INVALID", "content does not match digest")
+    try:
+        await site.store.upload_whole(target.repository, target.reference, digest, body)
+    except Refused as error:
+        raise await _out_of_order(site, target) from error
     return _created(target.repository, digest)
 
 

@@ -138,6 +138,29 @@ class Ready(msgspec.Struct, array_like=True, frozen=True, tag=217, gc=False):
     """Number: 1 if a quorum answers."""
 
 
+class BlobBegin(msgspec.Struct, array_like=True, frozen=True, tag=218):
+    """Begun."""
+
+    repository: str
+    digest: str
+
+
+class UploadWhole(msgspec.Struct, array_like=True, frozen=True, tag=219):
+    """Number: the blob's size."""
+
+    repository: str
+    upload: str
+    digest: str
+    body: bytes
+
+
+class ManifestOf(msgspec.Struct, array_like=True, frozen=True, tag=220):
+    """Manifest, of the digest that the tag has."""
+
+    repository: str
+    tag: str
+
+
 class Text(msgspec.Struct, array_like=True, frozen=True, tag=300, gc=False):
     """One string."""
 
@@ -160,7 +183,15 @@ class Texts(msgspec.Struct, array_like=True, frozen=True, tag=302):
 class Manifest(msgspec.Struct, array_like=True, frozen=True, tag=303, gc=False):
     """A manifest as it was sent."""
 
+    digest: str
     media_type: str
+    body: bytes
+
+
+class Begun(msgspec.Struct, array_like=True, frozen=True, tag=305, gc=False):
+    """A blob's size and its first bytes, at most CHUNK_MOST of them."""
+
+    size: int
     body: bytes
 
 
@@ -190,7 +221,10 @@ Call = (
     | TagDelete
     | TagList
     | Ready
+    | BlobBegin
+    | UploadWhole
+    | ManifestOf
 )
-Reply = Text | Number | Texts | Manifest | Failure
+Reply = Text | Number | Texts | Manifest | Begun | Failure
 Asked = Request | Call
 Said = Answer | Reply

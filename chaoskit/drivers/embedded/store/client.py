@@ -7,18 +7,18 @@ from typing import Self
 
 from chaoskit.drivers.base import Address
 from chaoskit.drivers.embedded.store import calls
-from chaoskit.drivers.embedded.store.calls import Call, Failure, Manifest, Number, Said, Text, Texts
+from chaoskit.drivers.embedded.store.calls import Begun, Call, Failure, Manifest, Number, Said, Text, Texts
 from chaoskit.drivers.embedded.store.frames import BadFrame
 from chaoskit.drivers.embedded.store.link import Link
 from chaoskit.drivers.embedded.store.messages import CHUNK_MOST, Down, Part
-from chaoskit.drivers.embedded.storeapi import NotFound, Refused, StoredManifest, Unavailable
+from chaoskit.drivers.embedded.storeapi import NotFound, Refused, Store, StoredManifest, Unavailable
 
 LIMIT_S = 3.5
 COMMIT_LIMIT_S = 120.0
 _FAILURES: dict[str, type[Exception]] = {one.__name__: one for one in (NotFound, Refused, Unavailable)}
 
 
-class StoreClient:
+class StoreClient(Store):
     """`async with StoreClient(address) as store`: the link is kept up inside. Calls fail with Unavailable while it is not."""
 
     def __init__(self, address: Address) -> None:
@@ -57,6 +57,13 @@ class StoreClient:
             ahead = self._ask_part(repository, digest, offset, end) if offset < end else None
             yield part.body
 
+    async def blob_begin(self, repository: str, digest: str) -> tuple[int, bytes]:
+        """Size of a blob, and its first bytes: all of them up to CHUNK_MOST. NotFound."""
+        answer = await self._call(calls.BlobBegin(repository, digest), 2 * LIMIT_S)
+        if not isinstance(answer, Begun):
+            raise _strange(answer)
+        return answer.size, answer.body
+
     async def blob_mount(self, repository: str, digest: str, source: str) -> bool:
         """Link a blob of another repository; False if that has none."""
         return await self._number(calls.BlobMount(repository, digest, source), COMMIT_LIMIT_S) == 1
@@ -91,6 +98,10 @@ class StoreClient:
         """End the session as a blob linked to the repository; its size. Refused (the session stays), NotFound."""
         return await self._number(calls.UploadFinish(repository, upload, digest), COMMIT_LIMIT_S)
 
+    async def upload_whole(self, repository: str, upload: str, digest: str, body: bytes) -> int:
+        """All of a blob into an empty session, and its end. Refused, NotFound."""
+        return await self._number(calls.UploadWhole(repository, upload, digest, body), COMMIT_LIMIT_S)
+
     async def upload_cancel(self, repository: str, upload: str) -> None:
         """Drop a session. NotFound."""
         await self._number(calls.UploadCancel(repository, upload))
@@ -105,10 +116,11 @@ class StoreClient:
 
     async def manifest_get(self, repository: str, digest: str) -> StoredManifest:
         """The manifest of a digest. NotFound."""
-        answer = await self._call(calls.ManifestGet(repository, digest))
-        if not isinstance(answer, Manifest):
-            raise _strange(answer)
-        return StoredManifest(digest, answer.media_type, answer.body)
+        return _manifest(await self._call(calls.ManifestGet(repository, digest)))
+
+    async def manifest_of(self, repository: str, tag: str) -> StoredManifest:
+        """The manifest of the digest that the tag's register has. NotFound."""
+        return _manifest(await self._call(calls.ManifestOf(repository, tag), 2 * LIMIT_S))
 
     async def manifest_delete(self, repository: str, digest: str) -> None:
         """Remove a manifest and every tag that points at it. NotFound."""
@@ -181,6 +193,12 @@ class StoreClient:
             case Down(why):
                 raise Unavailable(f"store: {why}")
         return answer
+
+
+def _manifest(answer: Said) -> StoredManifest:
+    if not isinstance(answer, Manifest):
+        raise _strange(answer)
+    return StoredManifest(answer.digest, answer.media_type, answer.body)
 
 
 def _strange(answer: Said) -> Unavailable:

@@ -23,7 +23,7 @@ CALLS_MOST = 2048
 UNSENT_MOST = 8 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Open:
     answer: "asyncio.Future[Said]"
     asked_at: float

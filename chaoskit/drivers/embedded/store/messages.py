@@ -3,15 +3,13 @@
 Content is registers: a key (kind, repository, name) has a stamp and a value, None for absent. Bytes of blobs and uploads go by offset.
 """
 
-from typing import NamedTuple
-
 import msgspec
 
 TAG, MANIFEST, LINK, BLOB, UPLOAD, ENDED = 1, 2, 3, 4, 5, 6
 CHUNK_MOST = 256 * 1024
 
 
-class Key(NamedTuple):
+class Key(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a register is called. TAG, MANIFEST and LINK are shared registers; BLOB, UPLOAD and ENDED are a replica's own records."""
 
     kind: int
@@ -19,7 +17,7 @@ class Key(NamedTuple):
     name: str
 
 
-class Stamp(NamedTuple):
+class Stamp(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
     """Order of writes. `part` is 1 for a conditional delete: after the write it deletes, before every other one."""
 
     counter: int
@@ -125,6 +123,16 @@ class UploadCommit(msgspec.Struct, array_like=True, frozen=True, tag=11):
     stamp: Stamp
 
 
+class UploadWhole(msgspec.Struct, array_like=True, frozen=True, tag=13):
+    """UploadWrite and UploadCommit of a session that is empty here. Committed; or Session if it is not empty, or has another digest."""
+
+    upload: str
+    repository: str
+    digest: str
+    stamp: Stamp
+    body: bytes
+
+
 class Since(msgspec.Struct, array_like=True, frozen=True, tag=12):
     """Which registers changed after place `cursor` of your life `epoch`. Changes."""
 
@@ -215,6 +223,7 @@ Request = (
     | UploadCut
     | UploadEnd
     | UploadCommit
+    | UploadWhole
     | Since
 )
 Answer = Pong | Down | Found | Written | Lacking | TagPage | Names | Part | Session | Committed | Changes

@@ -59,6 +59,7 @@ class Peer(asyncio.Protocol):
 
     def __init__(self, port: Port) -> None:
         self._port = port
+        self._loop = asyncio.get_running_loop()
         self._splitter = Splitter()
         self._start = b""
         self._is_frames: bool | None = None
@@ -127,7 +128,7 @@ class Peer(asyncio.Protocol):
         if isinstance(response, msgspec.Struct):
             self._say(number, response)
             return
-        task = asyncio.ensure_future(self._later(number, response))
+        task = self._loop.create_task(self._later(number, response))
         self._port.tasks.add(task)
         self._under_way += 1
         task.add_done_callback(self._ended)

@@ -150,7 +150,7 @@ class Replicas:
                 this.take(zone, Down("too many calls under way"))
                 this.settle()
             else:
-                task = asyncio.ensure_future(self._own(this, own))
+                task = asyncio.get_running_loop().create_task(self._own(this, own))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             return

@@ -28,6 +28,7 @@ from chaoskit.drivers.embedded.store.messages import (
     UploadEnd,
     UploadPart,
     UploadStat,
+    UploadWhole,
     UploadWrite,
     Write,
     Written,
@@ -67,7 +68,7 @@ class Replica:
                 return self._blob_part(digest, offset, length)
         return self._upload(request)
 
-    def _upload(self, request: UploadWrite | UploadPart | UploadCut | UploadEnd | UploadCommit) -> Awaitable[Answer]:
+    def _upload(self, request: UploadWrite | UploadPart | UploadCut | UploadEnd | UploadCommit | UploadWhole) -> Awaitable[Answer]:
         match request:
             case UploadWrite(upload, offset, body):
                 return self.uploads.write(upload, offset, body)
@@ -79,6 +80,8 @@ class Replica:
                 return self.uploads.end(upload)
             case UploadCommit(upload, repository, digest, stamp):
                 return self.uploads.commit(upload, Key(LINK, repository, digest), stamp)
+            case UploadWhole(upload, repository, digest, stamp, body):
+                return self.uploads.whole(upload, Key(LINK, repository, digest), stamp, body)
 
     async def _write(self, request: Write) -> Answer:
         key = request.key

@@ -7,14 +7,14 @@ from typing import get_args
 from chaoskit.drivers.embedded.bugs import Bug
 from chaoskit.drivers.embedded.config import ProcessConfig
 from chaoskit.drivers.embedded.store import calls
-from chaoskit.drivers.embedded.store.calls import Asked, Call, Failure, Manifest, Number, Said, Text, Texts
+from chaoskit.drivers.embedded.store.calls import Asked, Begun, Call, Failure, Manifest, Number, Said, Text, Texts
 from chaoskit.drivers.embedded.store.catchup import EVERY_S, CatchUp
 from chaoskit.drivers.embedded.store.collector import Collector
 from chaoskit.drivers.embedded.store.coordinator import Coordinator
 from chaoskit.drivers.embedded.store.disk import Disk
 from chaoskit.drivers.embedded.store.lies import FLUSHED_AFTER_S, LAZY_CATCH_UP_S
 from chaoskit.drivers.embedded.store.link import Link
-from chaoskit.drivers.embedded.store.messages import Part
+from chaoskit.drivers.embedded.store.messages import CHUNK_MOST, Part
 from chaoskit.drivers.embedded.store.port import Port
 from chaoskit.drivers.embedded.store.quorum import Replicas
 from chaoskit.drivers.embedded.store.registers import Registers
@@ -54,7 +54,14 @@ class Desk:
                 return Text(await self._coordinator.tag_get(repository, tag))
             case calls.ManifestGet(repository, digest):
                 stored = await self._coordinator.manifest_get(repository, digest)
-                return Manifest(stored.media_type, stored.body)
+                return Manifest(digest, stored.media_type, stored.body)
+            case calls.ManifestOf(repository, tag):
+                stored = await self._coordinator.manifest_get(repository, await self._coordinator.tag_get(repository, tag))
+                return Manifest(stored.digest, stored.media_type, stored.body)
+            case calls.BlobBegin(repository, digest):
+                size = await self._coordinator.blob_size(repository, digest)
+                part = await self._coordinator.blob_part(repository, digest, 0, min(size, CHUNK_MOST)) if size else b""
+                return Begun(size, part)
             case calls.BlobSize(repository, digest):
                 return Number(await self._coordinator.blob_size(repository, digest))
             case calls.BlobRead(repository, digest, offset, length):
@@ -83,7 +90,8 @@ class Desk:
         return Number(0)
 
     async def _upload(
-        self, call: calls.UploadOpen | calls.UploadAppend | calls.UploadLength | calls.UploadFinish | calls.UploadCancel
+        self,
+        call: calls.UploadOpen | calls.UploadAppend | calls.UploadLength | calls.UploadFinish | calls.UploadWhole | calls.UploadCancel,
     ) -> Said:
         match call:
             case calls.UploadOpen(repository):
@@ -94,6 +102,8 @@ class Desk:
                 return Number(await self._sessions.length(repository, upload))
             case calls.UploadFinish(repository, upload, digest):
                 return Number(await self._sessions.commit(repository, upload, digest))
+            case calls.UploadWhole(repository, upload, digest, body):
+                return Number(await self._sessions.whole(repository, upload, digest, body))
             case calls.UploadCancel(repository, upload):
                 await self._sessions.cancel(repository, upload)
                 return Number(0)

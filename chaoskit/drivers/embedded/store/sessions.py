@@ -18,10 +18,12 @@ from chaoskit.drivers.embedded.store.messages import (
     Found,
     Key,
     Session,
+    Stamp,
     UploadCommit,
     UploadCut,
     UploadEnd,
     UploadStat,
+    UploadWhole,
     UploadWrite,
 )
 from chaoskit.drivers.embedded.store.quorum import Replicas
@@ -82,7 +84,6 @@ class Sessions:
         self._check(repository, upload)
         stamp = self._registers.stamp_after(0)
         request = UploadCommit(upload, repository, digest, stamp)
-        link = Key(LINK, repository, digest)
         answers = await self._commit(request)
         done = {zone: one for zone, one in answers.items() if isinstance(one, Committed)}
         if not done:
@@ -96,11 +97,20 @@ class Sessions:
             done = {zone: one for zone, one in answers.items() if isinstance(one, Committed)}
             if not done:
                 raise Refused(f"{most} bytes do not have the digest {digest}")
-        size = next(iter(done.values())).size
-        await self._complete(link, Found(stamp, str(size).encode()), list(done))
-        if any(one.stamp > stamp for one in done.values()):
-            await self._registers.put(link, str(size).encode())
-        return size
+        return await self._linked(Key(LINK, repository, digest), stamp, done)
+
+    async def whole(self, repository: str, upload: str, digest: str, body: bytes) -> int:
+        """Append and commit in one round, if the session is empty everywhere; else one after the other."""
+        self._check(repository, upload)
+        stamp = self._registers.stamp_after(0)
+        zones = (self._replicas.zone,) if self._local else self._replicas.zones
+        answers = await self._replicas.ask(UploadWhole(upload, repository, digest, stamp, body), good=committed, zones=zones)
+        done = {zone: one for zone, one in answers.items() if isinstance(one, Committed)}
+        if done:
+            return await self._linked(Key(LINK, repository, digest), stamp, done)
+        self._lengths(upload, answers, 0)
+        await self.append(repository, upload, 0, body)
+        return await self.commit(repository, upload, digest)
 
     async def cancel(self, repository: str, upload: str) -> None:
         """End the session at a quorum."""
@@ -114,6 +124,14 @@ class Sessions:
         limit_s = patience_s(self._replicas.replica.uploads.stat(request.upload).length)
         zones = (self._replicas.zone,) if self._local else self._replicas.zones
         return await self._replicas.ask(request, good=committed, zones=zones, limit_s=limit_s)
+
+    async def _linked(self, link: Key, stamp: Stamp, done: dict[str, Committed]) -> int:
+        """Blob and link on a quorum, the link with a stamp that no replica overrides; the blob's size. Unavailable."""
+        size = next(iter(done.values())).size
+        await self._complete(link, Found(stamp, str(size).encode()), list(done))
+        if any(one.stamp > stamp for one in done.values()):
+            await self._registers.put(link, str(size).encode())
+        return size
 
     async def _complete(self, link: Key, found: Found, done: list[str]) -> None:
         """Copy the blob until a quorum has it. Unavailable."""

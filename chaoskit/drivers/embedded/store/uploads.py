@@ -138,6 +138,18 @@ class Uploads:
             self._forget(upload)
             return Committed(kept, size)
 
+    async def whole(self, upload: str, key: Key, stamp: Stamp, body: bytes) -> Committed | Session | Down:
+        """Append all and commit, if the session is empty and these bytes have the digest `key.name`."""
+        session = self._session(upload)
+        if session is None:
+            return self._none(upload)
+        async with session.lock:
+            if session.length or upload in self._ended or not _has_digest(body, key.name):
+                return Session(session.length, False, upload in self._ended)
+            kept = await self._disk.write_blob(key, stamp, len(body), body)
+            self._forget(upload)
+            return Committed(kept, len(body))
+
     def expire(self) -> None:
         """Drop sessions nobody touched for an hour."""
         limit = time.monotonic() - IDLE_MOST_S
@@ -189,6 +201,11 @@ class Uploads:
         self._disk.note_ended(upload)
         if len(self._ended) > ENDED_MOST:
             self._ended.popitem(last=False)
+
+
+def _has_digest(body: bytes, digest: str) -> bool:
+    algorithm, _, wanted = digest.partition(":")
+    return algorithm in ("sha256", "sha512") and hashlib.new(algorithm, body).hexdigest() == wanted
 
 
 def _hash_file(path: Path, algorithm: str) -> str:
