@@ -57,7 +57,7 @@ class Objective(_Model):
 class Workload(_Model):
     """What is asked of the region: sessions a second over all lanes, and the limit of one attempt."""
 
-    mix: Literal["basic", "tag-race"]
+    mix: Literal["basic", "tag-race", "housekeeping"]
     rate: Annotated[Rate, Field(le=MAX_RATE)]
     timeout: Positive = timedelta(seconds=10)
     objective: Objective = Objective()

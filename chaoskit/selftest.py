@@ -18,7 +18,7 @@ from chaoskit.run import conduct
 from chaoskit.trials import Trial
 
 SIDE_BY_SIDE = 2
-FINAL_S = 6.0
+FINAL_S = 10.0
 
 Deploys = Callable[[tuple[Bug, ...]], Driver]
 
@@ -42,7 +42,7 @@ class Tried:
             return False
         if self.trial.bug is None:
             return not self.fired
-        return bool(set(self.fired) & set(self.trial.bug.value.must))
+        return bool(set(self.fired) & set(self.trial.wanted))
 
 
 def fired(results: RunResults) -> tuple[str, ...]:
@@ -61,9 +61,10 @@ async def run_trials(
     out: Path,
     stop: asyncio.Event,
     tell: Callable[[Tried], None],
+    side_by_side: int = SIDE_BY_SIDE,
 ) -> tuple[Tried, ...]:
-    """Every trial with every seed, those that measure no time side by side; `tell` gets each as it ends."""
-    places = asyncio.Semaphore(SIDE_BY_SIDE)
+    """Every trial with every seed, those that measure no time `side_by_side`; `tell` gets each as it ends."""
+    places = asyncio.Semaphore(side_by_side)
 
     async def one(trial: Trial, seed: int) -> Tried:
         async with places:
@@ -89,7 +90,7 @@ async def _try(trial: Trial, seed: int, *, deploys: Deploys, topology: Topology,
         try:
             results = await conduct(
                 variant,
-                driver=deploys(() if trial.bug is None else (trial.bug,)),
+                driver=deploys(tuple(bug for bug in (trial.bug, trial.decoy) if bug is not None)),
                 topology=topology,
                 folder=folder,
                 seed=seed,
@@ -103,8 +104,7 @@ async def _try(trial: Trial, seed: int, *, deploys: Deploys, topology: Topology,
             if stop_early:
                 raise
             return Tried(trial, seed, (), None, f"{type(error).__name__}: {error}", folder.path)
-    wanted = () if trial.bug is None else trial.bug.value.must
-    return Tried(trial, seed, fired(results), _detected_s(results, wanted, folder.path), "", folder.path)
+    return Tried(trial, seed, fired(results), _detected_s(results, trial.wanted, folder.path), "", folder.path)
 
 
 def _detected_s(results: RunResults, wanted: Collection[str], folder: Path) -> float | None:

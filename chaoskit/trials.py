@@ -9,16 +9,17 @@ from chaoskit.experiment import Experiment
 Yaml = Mapping[str, object]
 
 SAFE = ("durability", "integrity", "closure", "phantom", "tags")
-UNCOVERED = {
-    Bug.STALE_BLOB_EXISTS: "the workload deletes nothing yet",
-    Bug.DELETE_UNDONE: "there is no check 'deletes' yet",
-    Bug.LIST_SKIPS: "there is no check 'lists' yet",
-}
+KEPT = (*SAFE, "deletes", "lists")
+UNCOVERED: Mapping[Bug, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run of the selftest. `alone` says that its check measures time, so nothing may run beside it; `skips` is for a bug of our own."""
+    """One run of the selftest. `alone` says that its check measures time, so nothing may run beside it; `skips` is for a bug of our own.
+
+    `decoy` is switched on in a control: a behaviour that its checks, with their parameters, must allow. `must` names the checks of which
+    one has to catch the bug here, where it is not those of the bug.
+    """
 
     name: str
     bug: Bug | None = None
@@ -26,12 +27,19 @@ class Trial:
     checks: tuple[str | Yaml, ...] = SAFE
     alone: bool = False
     skips: str = ""
+    decoy: Bug | None = None
+    must: tuple[str, ...] = ()
     rate: str = "25/s"
     mix: str = "basic"
     steady: str = "1500ms"
     recover: str = "1500ms"
     timeout: str = "3s"
     covers: str = "untouched"
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The checks of which at least one has to catch the bug; none for a control."""
+        return self.must or (self.bug.value.must if self.bug else ())
 
     def experiment(self, seed: int) -> Experiment:
         """The experiment of this trial."""
@@ -69,6 +77,8 @@ _ZONES = ("us-south-1", "us-south-2", "us-south-3")
 _REGIONAL: Yaml = {"availability": {"unrecovered": 0}}
 _PINNED: Yaml = {"availability": {"unrecovered": 0, "lane": "pinned"}}
 _FAILOVER: Yaml = {"failover": {"within": "3s"}}
+# The final reads follow the load without a pause: what lags then has not converged.
+_LAGGING: Yaml = {"tags": {"staleness": "2s", "convergence": False}}
 _OUTAGE = _strike("zone-outage", zone="us-south-2", lasts="4s")
 
 TRIALS: tuple[Trial, ...] = (
@@ -97,6 +107,7 @@ TRIALS: tuple[Trial, ...] = (
         (_strike("latency", link="client->lb.*", latency="300ms", lasts="4s"),),
         recover="2s",
     ),
+    Trial("stale-blob-exists", Bug.STALE_BLOB_EXISTS, checks=KEPT, mix="housekeeping", steady="3s"),
     Trial("bit-rot", Bug.BIT_ROT),
     Trial(
         "truncated-upload",
@@ -109,6 +120,16 @@ TRIALS: tuple[Trial, ...] = (
         recover="2s",
         covers="none",
     ),
+    Trial(
+        "error-as-404: every store out of reach",
+        Bug.ERROR_AS_404,
+        tuple(_strike("link-cut", link=f"registry.{zone}->store.{zone}", shape="refused", lasts="3s") for zone in _ZONES),
+        checks=("refusal",),
+        must=("refusal",),
+        rate="60/s",
+        covers="none",
+        recover="2s",
+    ),
     Trial("error-as-404", Bug.ERROR_AS_404, (_strike("link-cut", link="registry.us-south-2->store.us-south-2", shape="refused"),)),
     Trial(
         "balancer-resends",
@@ -119,9 +140,22 @@ TRIALS: tuple[Trial, ...] = (
         recover="3s",
         covers="none",
     ),
+    Trial(
+        "delete-undone",
+        Bug.DELETE_UNDONE,
+        (
+            _strike("link-cut", link="store.*->store.us-south-3", lasts="3s"),
+            _strike("link-cut", link="store.us-south-3->store.*", lasts="3s"),
+        ),
+        checks=KEPT,
+        mix="housekeeping",
+        steady="2500ms",
+        recover="2s",
+    ),
+    Trial("list-skips", Bug.LIST_SKIPS, checks=KEPT, mix="housekeeping", steady="3s"),
     Trial("readable-while-tagged", Bug.READABLE_WHILE_TAGGED),
-    Trial("local-uploads", Bug.LOCAL_UPLOADS, checks=(*SAFE, _PINNED)),
-    Trial("round-robin-lag", Bug.ROUND_ROBIN_LAG),
+    Trial("local-uploads", Bug.LOCAL_UPLOADS, checks=(*SAFE, "sessions", _PINNED)),
+    Trial("round-robin-lag", Bug.ROUND_ROBIN_LAG, rate="40/s", mix="tag-race"),
     Trial(
         "frozen-looks-healthy",
         Bug.FROZEN_LOOKS_HEALTHY,
@@ -132,7 +166,7 @@ TRIALS: tuple[Trial, ...] = (
     ),
     Trial("reserialised-manifest", Bug.RESERIALISED_MANIFEST),
     Trial("shared-buffer", Bug.SHARED_BUFFER, rate="60/s"),
-    Trial("tag-rewritten-in-place", Bug.TAG_REWRITTEN_IN_PLACE, rate="60/s", recover="3s"),
+    Trial("tag-rewritten-in-place", Bug.TAG_REWRITTEN_IN_PLACE, rate="60/s", mix="tag-race", recover="3s"),
     Trial("toxic-ignored", Bug.TOXIC_IGNORED, (_strike("latency", link="lb.*->registry.us-south-2", latency="500ms"),)),
     Trial("lane-skips-zone", Bug.LANE_SKIPS_ZONE, skips="us-south-3"),
     Trial("sporadic-503", Bug.SPORADIC_503, checks=(*SAFE, _PINNED)),
@@ -141,6 +175,7 @@ TRIALS: tuple[Trial, ...] = (
 
 CONTROLS: tuple[Trial, ...] = (
     Trial("control: quiet", checks=(*SAFE, _REGIONAL)),
+    Trial("control: housekeeping", checks=(*KEPT, _REGIONAL), mix="housekeeping", steady="3s"),
     Trial("control: outage", None, (_OUTAGE,), checks=(*SAFE, _REGIONAL, _FAILOVER), alone=True, recover="3s"),
     Trial(
         "control: freeze",
@@ -156,6 +191,17 @@ CONTROLS: tuple[Trial, ...] = (
         (_strike("latency", link="registry.*->store.*", latency="900ms", lasts="3s"),),
         timeout="600ms",
         covers="none",
+    ),
+    Trial("decoy: pushes race for a tag", mix="tag-race", checks=(*SAFE, _REGIONAL)),
+    Trial("decoy: errors after the commit", decoy=Bug.ERROR_AFTER_COMMIT, checks=KEPT, mix="housekeeping", steady="3s"),
+    Trial("decoy: requests are throttled", decoy=Bug.TOO_MANY_REQUESTS, checks=KEPT, mix="housekeeping", steady="3s"),
+    Trial("decoy: reads lag inside the bound", decoy=Bug.ROUND_ROBIN_LAG, checks=(*SAFE[:-1], _LAGGING)),
+    Trial(
+        "decoy: deletes come late inside the bound",
+        decoy=Bug.DELAYED_DELETE,
+        checks=(*SAFE[:-1], _LAGGING, {"deletes": {"within": "2s"}}, "lists"),
+        mix="housekeeping",
+        steady="3s",
     ),
     Trial(
         "decoy: all zones killed and back",

@@ -10,13 +10,14 @@ from tabulate import tabulate
 from chaoskit.catalog import TOPOLOGIES, with_bugs
 from chaoskit.cli.terminal import chosen, progress, until_stopped, warn
 from chaoskit.drivers.embedded.bugs import Bug
-from chaoskit.selftest import Tried, run_trials
+from chaoskit.selftest import SIDE_BY_SIDE, Tried, run_trials
 from chaoskit.trials import CONTROLS, TRIALS, UNCOVERED
 
 
 def selftest(
     bugs: Annotated[list[str] | None, typer.Option("--bug", metavar="NAME", help="Only this bug; may be repeated.")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds each is tried with.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=16, help="How many runs whose checks measure no time go side by side.")] = SIDE_BY_SIDE,
     out: Annotated[Path, typer.Option(help="Where run folders go.")] = Path("runs"),
 ) -> None:
     """Switch seeded bugs on in the embedded region, one by one, and see that the checks catch them; controls must be held.
@@ -27,7 +28,7 @@ def selftest(
     """
     flags = {bug.flag: bug for bug in Bug}
     only = [chosen(name, flags, "--bug") for name in bugs or ()]
-    trials = [trial for trial in (*TRIALS, *CONTROLS) if not only or trial.bug in only]
+    trials = [trial for trial in (*TRIALS, *CONTROLS) if not only or trial.bug in only or trial.decoy in only]
     say = progress(quiet=False)
     tried = until_stopped(
         lambda stop: run_trials(
@@ -37,6 +38,7 @@ def selftest(
             topology=TOPOLOGIES["three-zones"](),
             out=out,
             stop=stop,
+            side_by_side=jobs,
             tell=lambda one: say(f"{one.trial.name} seed {one.seed}: {', '.join(one.fired) or one.problem or 'nothing fired'}"),
         )
     )
@@ -58,7 +60,7 @@ def _table(tried: Sequence[Tried]) -> str:
     for name in dict.fromkeys(one.trial.name for one in tried):
         mine = [one for one in tried if one.trial.name == name]
         trial = mine[0].trial
-        must, may = (trial.bug.value.must, trial.bug.value.may) if trial.bug else ((), ())
+        must, may = trial.wanted, trial.bug.value.may if trial.bug else ()
         seen = [check for one in mine for check in one.fired]
         others = dict.fromkeys(check for check in seen if check not in (*must, *may))
         times = [one.detected_s for one in mine if one.detected_s is not None]

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-ACTIONS = ("push", "pull")
+ACTIONS = ("push", "pull", "delete", "list")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """`rate` is sessions a second over all lanes; times are ns."""
+    """`rate` is pushes and pulls a second over all lanes; a mix may add other sessions to them. Times are ns."""
 
     mix: str
     rate: float
@@ -27,9 +27,11 @@ class PlannedBlob:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One push or one pull after `pings` of the registry, due `due_ns` after the load starts. `number` is unique in a plan, no order.
+    """One session, after `pings` of the registry, due `due_ns` after the load starts. `number` is unique in a plan, no order.
 
-    `lane` is `pinned` or `regional`; `entry` is the zone tried first. The first blob of a push is its config; a pull has none.
+    `lane` is `pinned` or `regional`; `entry` is the zone tried first. The first blob of a push is its config; other sessions have none.
+    A list has no tag and asks for `page_size` tags a page (0: as many as the registry gives). A delete that `purges` goes on to the image's
+    blobs. A push with `after` sends the blobs `again` instead of its own if that session, a purge, was acknowledged to its end.
     """
 
     number: int
@@ -41,3 +43,7 @@ class Session:
     tag: str
     blobs: tuple[PlannedBlob, ...] = ()
     pings: int = 0
+    page_size: int = 0
+    purges: bool = False
+    after: int = -1
+    again: tuple[PlannedBlob, ...] = ()

@@ -18,7 +18,7 @@ from chaoskit.registry.image import INDEX_TYPE, MANIFEST_TYPE, Blob, Manifest, b
 from chaoskit.registry.outcome import Observation, classify
 from chaoskit.registry.wire import Reply, Request, Wire
 
-WRITES = frozenset({"upload-post", "upload-patch", "upload-put", "manifest-put", "manifest-delete"})
+WRITES = frozenset({"upload-post", "upload-patch", "upload-put", "manifest-put", "manifest-delete", "blob-delete"})
 _PAGES = 64
 _NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
 _ACCEPT = {"Accept": f"{MANIFEST_TYPE}, {INDEX_TYPE}"}
@@ -122,9 +122,17 @@ class Client:
         reply = await self.wire.exchange(Request("DELETE", _manifest(repository, digest)))
         return _answer(reply, _observation(reply, is_write=True))
 
-    async def tags_list(self, repository: str) -> Answer:
-        """All tags: one attempt a page. The answer spans all pages; where one of them failed it is that page's, with no entries."""
-        target, pages = f"/v2/{repository}/tags/list", list[Answer]()
+    async def blob_delete(self, repository: str, digest: str) -> Answer:
+        """Delete a blob of a repository; no profile ever tries it again."""
+        reply = await self.wire.exchange(Request("DELETE", f"/v2/{repository}/blobs/{digest}"))
+        return _answer(reply, _observation(reply, is_write=True))
+
+    async def tags_list(self, repository: str, *, page_size: int = 0) -> Answer:
+        """All tags: one attempt a page, of `page_size` tags or (0) as many as the registry gives.
+
+        The answer spans all pages; where one of them failed it is that page's, with no entries.
+        """
+        target, pages = f"/v2/{repository}/tags/list{f'?n={page_size}' if page_size else ''}", list[Answer]()
         while True:
             reply = await self.wire.exchange(Request("GET", target, keeps_body=True))
             page = _content(reply, asked="", parse=tags)

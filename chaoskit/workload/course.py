@@ -6,7 +6,7 @@ a further try after the profile's delay.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -21,12 +21,17 @@ LANE_PROFILES: Mapping[str, Profile] = {"pinned": NONE, "regional": BASIC}
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What sessions run with: a client a zone (in the order in which a profile moves on), where rows go, and how each lane persists."""
+    """What sessions run with: a client a zone (in the order in which a profile moves on), where rows go, and how each lane persists.
+
+    `purged` is the one thing that sessions tell each other: numbers of deletes that were acknowledged to their last blob. Whoever sends
+    the same blobs again must know it: after a delete that may still land, not even a correct registry can promise that they stay.
+    """
 
     clients: Mapping[str, Client]
     recorder: Recorder
     run_id: str
     profiles: Mapping[str, Profile]
+    purged: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Course:
     def __init__(self, session: Session, setting: Setting, *, due_ns: int) -> None:
         self.session = session
         self.run_id = setting.run_id
+        self.purged = setting.purged
         self._recorder = setting.recorder
         self._clients = setting.clients
         self._profile = setting.profiles[session.lane]
@@ -98,6 +104,12 @@ class Course:
             self._at = (self._at + 1) % len(self._zones)
         else:
             answer = await unit(turn)
+        self._due_ns = self._recorder.clock()
+        return answer
+
+    async def once(self, unit: Callable[[Try], Awaitable[Answer]]) -> Answer:
+        """Try a unit a single time whatever the profile does: a DELETE that may have happened must not meet what came after it."""
+        answer = await unit(Try(0, self._due_ns))
         self._due_ns = self._recorder.clock()
         return answer
 

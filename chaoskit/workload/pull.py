@@ -1,4 +1,7 @@
-"""A pull: the manifest of a tag, then every child it names, bytes verified against digests. A tag that is not there is an answer."""
+"""A pull: the manifest of a tag, then every child it names, bytes verified against digests. A tag that is not there is an answer.
+
+Where a child is not there the tag is asked for once more: if it is gone too, the image was deleted under the pull, and that is an answer.
+"""
 
 from functools import partial
 
@@ -13,7 +16,7 @@ async def pull(course: Course) -> Operation:
     """The whole pull: OK with the manifest's digest, OK and absent, or FAILED where something is missing, wrong or did not come."""
     if (refused := await course.greet()) is not None:
         return course.ended(Outcome.FAILED, refused)
-    manifest = await course.persist(partial(_manifest, course))
+    manifest = await course.persist(partial(read_tag, course))
     if manifest.observed == "absent":
         return course.ended(Outcome.OK, manifest)
     if manifest.observed != "read-ok":
@@ -21,6 +24,10 @@ async def pull(course: Course) -> Operation:
     size_bytes = manifest.size_bytes
     for digest in manifest.children:
         child = await course.persist(partial(_blob, course, digest))
+        if child.observed == "absent":
+            again = await course.persist(partial(read_tag, course))
+            if again.observed == "absent":
+                return course.ended(Outcome.OK, again)
         if child.observed != "read-ok":
             ended = course.ended(Outcome.FAILED, child)
             return msgspec.structs.replace(ended, got=manifest.got, children=manifest.children, detail=f"{child.observed}: {digest}")
@@ -29,7 +36,8 @@ async def pull(course: Course) -> Operation:
     return msgspec.structs.replace(ended, got=manifest.got, children=manifest.children, size_bytes=size_bytes)
 
 
-async def _manifest(course: Course, turn: Try) -> Answer:
+async def read_tag(course: Course, turn: Try) -> Answer:
+    """One try of the manifest of the session's tag."""
     session = course.session
     row = course.row("manifest-get", turn, reference=session.tag)
     return await course.attempt(row, course.client.manifest_get(session.repository, session.tag))

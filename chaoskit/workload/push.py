@@ -18,7 +18,8 @@ async def push(course: Course) -> Operation:
     """The whole push: OK or UNKNOWN as its last manifest PUT is, FAILED where it did not come to one."""
     if (refused := await course.greet()) is not None:
         return course.ended(Outcome.FAILED, refused)
-    blobs = tuple(blob(planned) for planned in course.session.blobs)
+    session = course.session
+    blobs = tuple(blob(planned) for planned in (session.again if session.after in course.purged else session.blobs))
     for part in blobs:
         answer = await course.persist(partial(_upload, course, part), is_upload=True)
         if answer.outcome is not Outcome.OK:

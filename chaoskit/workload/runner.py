@@ -4,19 +4,23 @@ What the harness itself cannot send is recorded as `not-sent`. It never drops a 
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from chaoskit.model.history import Outcome
+from chaoskit.model.history import Operation, Outcome
 from chaoskit.model.workload import Session
 from chaoskit.workload.course import Course, Setting
+from chaoskit.workload.delete import delete
+from chaoskit.workload.listing import list_tags
 from chaoskit.workload.pull import pull
 from chaoskit.workload.push import push
 
 MAX_IN_FLIGHT = 2_000
 GRACE_S = 2.0
+
+_BY_ACTION: Mapping[str, Callable[[Course], Awaitable[Operation]]] = {"push": push, "pull": pull, "delete": delete, "list": list_tags}
 
 
 @dataclass(slots=True)
@@ -92,7 +96,7 @@ class Runner:
         record(course.whole)
         self.progress.in_flight += 1
         try:
-            ended = await (push(course) if session.action == "push" else pull(course))
+            ended = await _BY_ACTION[session.action](course)
         finally:
             self.progress.in_flight -= 1
         record(ended)

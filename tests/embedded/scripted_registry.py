@@ -45,13 +45,26 @@ class Registry:
             return self._upload(asked, repository, rest)
         kind, key = asked.path.rsplit("/", 2)[1:]
         if kind == "tags":
-            return 200, {}, json.dumps({"name": "r", "tags": sorted(key for key in self.manifests if ":" not in key)}).encode()
+            return self._tags(asked)
         store = self.blobs if kind == "blobs" else self.manifests
+        if asked.method == "DELETE" and key in store:
+            content = store[key]
+            for name in [name for name, value in store.items() if value == content]:
+                del store[name]
+            return 202, {}, b""
         if asked.method == "PUT":
             digest = "sha256:" + hashlib.sha256(asked.body).hexdigest()
             store[key] = store[digest] = asked.body
             return 201, {"Docker-Content-Digest": digest}, b""
         return (200, {}, store[key]) if key in store else (404, {}, b"{}")
+
+    def _tags(self, asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        last = asked.query.get("last", [""])[0]
+        tags = sorted(key for key in self.manifests if ":" not in key and key > last)
+        size = int(asked.query.get("n", [str(len(tags))])[0])
+        page = tags[:size]
+        more = {"Link": f'<{asked.path}?last={page[-1]}&n={size}>; rel="next"'} if len(tags) > size else {}
+        return 200, more, json.dumps({"name": "r", "tags": page}).encode()
 
     def _upload(self, asked: Asked, repository: str, upload: str) -> tuple[int, dict[str, str], bytes]:
         if asked.method == "POST":

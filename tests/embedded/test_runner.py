@@ -224,6 +224,7 @@ def test_a_pull_of_an_absent_tag_is_answered_and_of_an_absent_blob_failed() -> N
         ("pull", FAILED, "absent"),
         ("manifest-get", OK, "read-ok"),
         ("blob-get", OK, "absent"),
+        ("manifest-get", OK, "read-ok"),
     ]
 
 

@@ -31,3 +31,16 @@ def test_what_was_never_acknowledged_counts_and_what_was_only_asked_for_does_not
         row("manifest-get", reference="v9"),
     ]
     assert sent_values(rows) == SentValues(tags=(("r", "v1"),), manifests=(("r", "m1"), ("r", "m2")), blobs=(("r", "b1"), ("r", "b2")))
+
+
+def test_what_was_deleted_is_still_asked_for() -> None:
+    rows = [
+        row("upload-put", digest="b1", outcome=Outcome.OK),
+        row("manifest-put", reference="v1", digest="m1", outcome=Outcome.OK),
+        row("delete", reference="v1", digest="m1", outcome=Outcome.OK),
+        row("manifest-delete", digest="m1", outcome=Outcome.OK),
+        row("blob-delete", digest="b1", outcome=Outcome.OK),
+        row("list"),
+        row("tags-list"),
+    ]
+    assert sent_values(rows) == SentValues(tags=(("r", "v1"),), manifests=(("r", "m1"),), blobs=(("r", "b1"),))

@@ -27,6 +27,7 @@ MESSAGES = {
     "RANGE_INVALID": "invalid content range",
     "SIZE_INVALID": "provided length did not match content length",
     "TAG_INVALID": "invalid tag",
+    "TOOMANYREQUESTS": "too many requests",
     "UNAVAILABLE": "service unavailable",
     "UNKNOWN": "unknown error",
     "UNSUPPORTED": "the operation is unsupported",

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from chaoskit.drivers.embedded.bugs import Bug
 from chaoskit.drivers.embedded.config import ProcessConfig
+from chaoskit.drivers.embedded.registry.decoys import DelayedDelete, ErrorAfterCommit, TooManyRequests
 from chaoskit.drivers.embedded.registry.errors import Gone
 from chaoskit.drivers.embedded.registry.forwarding import Forwarding
 from chaoskit.drivers.embedded.storeapi import NotFound, Store, StoredManifest, Unavailable
@@ -26,7 +27,7 @@ _BUFFER_S = 0.003
 
 
 def lying(store: Store, config: ProcessConfig) -> Store:
-    """The store with all lies that the configuration asks for."""
+    """The store with all lies and decoys that the configuration asks for."""
     for bug, lie in _LIES.items():
         if config.has(bug):
             store = lie(store)
@@ -261,6 +262,9 @@ _LIES = {
     Bug.LOCAL_UPLOADS: LocalUploads,
     Bug.RESERIALISED_MANIFEST: ReserialisedManifest,
     Bug.SHARED_BUFFER: SharedBuffer,
+    Bug.ERROR_AFTER_COMMIT: ErrorAfterCommit,
+    Bug.DELAYED_DELETE: DelayedDelete,
+    Bug.TOO_MANY_REQUESTS: TooManyRequests,
 }
 
 
