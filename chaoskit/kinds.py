@@ -8,13 +8,17 @@ from chaoskit.checks.availability import Availability
 from chaoskit.checks.base import Check
 from chaoskit.checks.closure import Closure
 from chaoskit.checks.coverage import Coverage
+from chaoskit.checks.deletes import Deletes
 from chaoskit.checks.durability import Durability
 from chaoskit.checks.effect import Effect
 from chaoskit.checks.failover import Failover
 from chaoskit.checks.host import Host
 from chaoskit.checks.integrity import Integrity
+from chaoskit.checks.lists import Lists
 from chaoskit.checks.phantom import Phantom
+from chaoskit.checks.recoverability import Recoverability
 from chaoskit.checks.refusal import Refusal
+from chaoskit.checks.sessions import Sessions
 from chaoskit.checks.tags import Tags
 from chaoskit.faults.base import Fault
 from chaoskit.faults.link import Bandwidth, Latency, LinkCut
@@ -24,7 +28,7 @@ from chaoskit.faults.zone import ZoneFreeze, ZoneKill, ZoneOutage, ZonePartition
 Outages = ZoneOutage | ZonePartition | ZoneFreeze | ZoneKill | LinkCut | Latency | Bandwidth | ProcessKill | ProcessFreeze | ProcessRestart
 AnyFault = Annotated[Outages, Field(discriminator="kind")]
 
-Safety = Durability | Integrity | Closure | Phantom | Tags | Refusal
+Safety = Durability | Integrity | Closure | Phantom | Tags | Lists | Deletes | Sessions | Refusal | Recoverability
 Service = Availability | Failover
 Guards = Effect | Coverage | Host
 AnyCheck = Annotated[Safety | Service | Guards, Field(discriminator="check")]
@@ -47,7 +51,11 @@ _CHECKS: tuple[type[Check], ...] = (
     Closure,
     Phantom,
     Tags,
+    Lists,
+    Deletes,
+    Sessions,
     Refusal,
+    Recoverability,
     Availability,
     Failover,
     Effect,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-SAFETY = frozenset({"durability", "integrity", "closure", "tags", "phantom", "deletes", "refusal"})
+SAFETY = frozenset({"durability", "integrity", "closure", "tags", "phantom", "lists", "deletes", "sessions", "refusal", "recoverability"})
 GUARDS = frozenset({"effect", "coverage", "host"})
 
 

@@ -9,13 +9,17 @@ from chaoskit.checks.availability import Availability
 from chaoskit.checks.base import Check, earliest, judge_all
 from chaoskit.checks.closure import Closure
 from chaoskit.checks.coverage import Coverage
+from chaoskit.checks.deletes import Deletes
 from chaoskit.checks.durability import Durability
 from chaoskit.checks.effect import Effect
 from chaoskit.checks.failover import Failover
 from chaoskit.checks.host import Host
 from chaoskit.checks.integrity import Integrity
+from chaoskit.checks.lists import Lists
 from chaoskit.checks.phantom import Phantom
+from chaoskit.checks.recoverability import Recoverability
 from chaoskit.checks.refusal import Refusal
+from chaoskit.checks.sessions import Sessions
 from chaoskit.checks.tags import Tags
 from chaoskit.model.evidence import Evidence
 from chaoskit.model.history import OPEN
@@ -62,6 +66,7 @@ def test_empty_history_proves_nothing_and_crashes_no_check(strikes: tuple[Struck
     evidence = Story().evidence(*strikes, phases=(), host=())
     checks = (
         *(Durability(), Integrity(), Closure(), Phantom(), Tags(linearizable=True), Refusal(), Availability()),
+        *(Deletes(), Lists(), Sessions(), Recoverability(within=timedelta(seconds=3))),
         *(Failover(within=timedelta(seconds=3)), Effect(), Coverage(), Host()),
     )
 
