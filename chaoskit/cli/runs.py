@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from chaoskit.experiment import Variant, load
 from chaoskit.judgement import judge
 from chaoskit.model.results import RunResults
 from chaoskit.report import console
+from chaoskit.report import witness as drawing
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Experiment files, or run folders to run again.", show_default=False)]
 DriverName = Annotated[str, typer.Option("--driver", help=f"One of {', '.join(DRIVERS)}.")]
@@ -79,11 +81,12 @@ def plan(files: Files, driver: DriverName = DEFAULT_DRIVER, sets: Sets = None) -
 
 def check(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or its experiment's `latest`.", show_default=False)],
+    witness: Annotated[bool, typer.Option("--witness", help="Draw the few operations that show each violation.")] = False,
     json: Json = False,
 ) -> None:
     """Judge a stored run again, offline: same history, same results, same exit code.
 
-    Example: chaoskit check runs/zone-outage/latest
+    Example: chaoskit check runs/zone-outage/latest --witness
     """
     stored = rundir.load(run)
     results = judge(stored)
@@ -91,6 +94,8 @@ def check(
         _print_json([results], several=False)
     else:
         print(REPORTERS["console"](results, stored.path))
+        if witness:
+            print("\n" + drawing.render(results, stored.evidence.history, width=get_terminal_size((80, 24)).columns))
     raise typer.Exit(results.exit_code)
 
 

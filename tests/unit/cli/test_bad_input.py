@@ -48,7 +48,7 @@ ROWS = {
     ),
     "an unknown key of a strike": Row(("x.yaml:13: strikes.0.att: 'att' is not one of at, ", "for"), changed("- at: 0s", "- att: 0s")),
     "an unknown parameter of a check": Row(
-        ("x.yaml:19: checks.1.tags.stalenes: 'stalenes' is not one of staleness, linearizable",), changed("staleness: 0s", "stalenes: 0s")
+        ("x.yaml:19: checks.1.tags.stalenes: 'stalenes' is not one of staleness, convergence, ",), changed("staleness: 0s", "stalenes: 0s")
     ),
     "a negative duration": Row(
         ("x.yaml:9: workload.timeout: '-1s' is not a duration; write a number and a unit",), changed("timeout: 10s", "timeout: -1s")
