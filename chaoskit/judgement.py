@@ -5,9 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from chaoskit.checks.base import judge_all
+from chaoskit.checks.scopes import Scope, scopes
 from chaoskit.checks.timeline import StrikeTimeline, timeline
+from chaoskit.checks.traffic import traffic_of
+from chaoskit.checks.windows import Downtime
 from chaoskit.model.history import History, Outcome
-from chaoskit.model.results import Counts, RunResults, StrikeResult
+from chaoskit.model.results import Bounds, Counts, RunResults, ScopeResult, StrikeResult
 from chaoskit.model.strike import Struck
 from chaoskit.model.verdict import Verdict, as_expected, overall
 from chaoskit.rundir import StoredRun
@@ -18,7 +21,8 @@ def judge(stored: StoredRun) -> RunResults:
     experiment, evidence, meta = stored.variant.experiment, stored.evidence, stored.meta
     checks = judge_all(experiment.checks, evidence)
     expect = stored.variant.expectation
-    times = timeline(evidence)
+    traffic = traffic_of(evidence)
+    measured = zip(evidence.strikes, timeline(evidence, traffic), scopes(evidence, traffic), strict=True)
     duration = meta.get("duration_s", 0.0)
     return RunResults(
         experiment=experiment.name,
@@ -35,7 +39,7 @@ def judge(stored: StoredRun) -> RunResults:
         started_utc=str(meta.get("started_utc", "")),
         duration_s=duration if isinstance(duration, float) else 0.0,
         operations=_operations(evidence.history),
-        strikes=tuple(_strike(struck, at) for struck, at in zip(evidence.strikes, times, strict=True)),
+        strikes=tuple(_strike(*each) for each in measured),
         checks=checks,
         facts={key: meta[key] for key in ("versions", "images", "host") if key in meta},
     )
@@ -52,7 +56,7 @@ def _operations(history: History) -> Mapping[str, Counts]:
     return dict(sorted(counts.items()))
 
 
-def _strike(struck: Struck, times: StrikeTimeline) -> StrikeResult:
+def _strike(struck: Struck, times: StrikeTimeline, parts: Mapping[str, Scope]) -> StrikeResult:
     return StrikeResult(
         fault=struck.fault,
         zones=struck.zones,
@@ -64,9 +68,24 @@ def _strike(struck: Struck, times: StrikeTimeline) -> StrikeResult:
         clean_s=_seconds(struck.clean_ns),
         failover_s=times.failover_s,
         recovery_s=times.recovery_s,
-        downtime_s=times.downtime_s,
+        downtime_s=_middle(times.downtime),
+        downtime_bounds_s=_bounds(times.downtime),
+        times=times.times_s,
+        scopes={name: _scope(part) for name, part in parts.items()},
         notes=struck.notes,
     )
+
+
+def _scope(part: Scope) -> ScopeResult:
+    return ScopeResult(part.probes, part.failover_s, part.recovery_s, _middle(part.downtime), _bounds(part.downtime))
+
+
+def _middle(lost: Downtime | None) -> float | None:
+    return None if lost is None else lost.seconds
+
+
+def _bounds(lost: Downtime | None) -> Bounds | None:
+    return None if lost is None else (lost.low, lost.high)
 
 
 def _seconds(at_ns: int | None) -> float | None:

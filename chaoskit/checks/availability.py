@@ -4,6 +4,7 @@ Rates are printed with what their n can claim: failures inside one outage are no
 """
 
 import math
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from chaoskit.checks.absence import false_absences
 from chaoskit.checks.base import TRAFFIC, Check, capped, conclude, in_phase, is_attempt, is_observed, is_open, is_session, ok
+from chaoskit.checks.budget import service
 from chaoskit.checks.words import doing, indices
 from chaoskit.model.evidence import Evidence
 from chaoskit.model.history import History, Ints, Mask
@@ -35,21 +37,26 @@ class Availability(Check):
         """Held, or which sessions were not recovered."""
         history = evidence.history
         wrong = false_absences(history)
-        sessions = is_session(history) & in_phase(history, *TRAFFIC) & (history.lane == history.code(self.lane)) & ~cut_short(evidence)
+        slower = slow(evidence)
+        counted = is_session(history) & in_phase(history, *TRAFFIC) & ~cut_short(evidence)
+        sessions = counted & (history.lane == history.code(self.lane))
         failed = np.flatnonzero(sessions & (~ok(history) | wrong))
         total = int(sessions.sum())
         numbers = {
             "sessions": total,
             "unrecovered": len(failed),
-            "slow": int((sessions & ok(history) & slow(evidence)).sum()),
+            "slow": int((sessions & ok(history) & slower).sum()),
             "sessions_lower_bound": rate_lower_bound(total - len(failed), total),
         }
-        numbers |= _first_attempts(evidence, wrong) | _latencies(history, np.flatnonzero(sessions & ok(history)))
+        numbers |= _first_attempts(history, wrong | slower) | _latencies(history, np.flatnonzero(sessions & ok(history)))
+        throttled = is_observed(history, "http-429")
+        lanes, series = service(evidence, counted & ~throttled, ~ok(history) | wrong | slower)
         violations = capped(failed, lambda row: _failed(history, row), what="sessions") if len(failed) > self.unrecovered else []
         doubts = [] if total else [Finding(f"no session in the {self.lane} lane")]
         allowed = f" ({self.unrecovered} allowed)" if self.unrecovered else ""
         summary = f"{len(failed)} of {total} {self.lane} sessions unrecovered{allowed}; {_claim(total, len(failed))}"
-        return conclude(self.check, summary, violations=violations, doubts=doubts, numbers=numbers)
+        result = conclude(self.check, summary, violations=violations, doubts=doubts, numbers=numbers | lanes)
+        return replace(result, series=series)
 
 
 def slow(evidence: Evidence) -> Mask:
@@ -75,13 +82,12 @@ def cut_short(evidence: Evidence) -> Mask:
     return is_open(history) & ~late
 
 
-def _first_attempts(evidence: Evidence, wrong: Mask) -> dict[str, float]:
+def _first_attempts(history: History, missed: Mask) -> dict[str, float]:
     """Per lane: first HTTP attempts, the rate of good ones (answered, admissible, within the objective; 429 aside), its lower bound."""
-    history = evidence.history
     counted = (
         is_attempt(history) & (history.attempt == 0) & in_phase(history, *TRAFFIC) & ~is_observed(history, "http-429") & ~is_open(history)
     )
-    good = counted & ok(history) & ~wrong & ~slow(evidence) & ~is_observed(history, "digest-differs", "unparsable")
+    good = counted & ok(history) & ~missed & ~is_observed(history, "digest-differs", "unparsable")
     numbers: dict[str, float] = {}
     for lane in np.unique(history.lane[counted]):
         here = history.lane == lane

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import typer
 
-from chaoskit.cli import byhand, doctor, lists, runs, selftest
+from chaoskit.cli import byhand, doctor, lists, project, runs, selftest
 from chaoskit.cli.terminal import raise_on_signals, warn, worst_code
 from chaoskit.errors import ChaosError
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (runs, byhand, lists, doctor, selftest):
+for group in (runs, byhand, lists, doctor, selftest, project):
     for name, command in group.COMMANDS.items():
         app.command(name)(command)
 

@@ -21,10 +21,24 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class ScopeResult:
+    """One part of the traffic (a zone, a region, a lane, an action) in one strike: its first attempts meanwhile, and the spans in s."""
+
+    probes: int
+    failover_s: Bounds | None = None
+    recovery_s: Bounds | None = None
+    downtime_s: float | None = None
+    downtime_bounds_s: Bounds | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StrikeResult:
     """One strike, in seconds of run time; None where it did not come to that.
 
     `failover_s` and `recovery_s` are spans: the least and the most the history allows; the upper end None is "not seen to end".
+    `times` maps T0 to T5 to intervals [last contrary operation, first confirming one]: injected, first bad operation, noticed by the
+    balancers (T2: always None, no history tells), last bad one at an untouched entry, healed, all entries back. `scopes` are by name,
+    such as `zone us-south-1`, `region us-south`, `lane regional`, `action push`.
     """
 
     fault: Mapping[str, object]
@@ -38,6 +52,9 @@ class StrikeResult:
     failover_s: Bounds | None = None
     recovery_s: Bounds | None = None
     downtime_s: float | None = None
+    downtime_bounds_s: Bounds | None = None
+    times: Mapping[str, Bounds | None] = field(default_factory=dict)
+    scopes: Mapping[str, ScopeResult] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

@@ -13,7 +13,7 @@ MAX_LINES = 300
 
 # Bottom first. A module may import from its own row and from rows below it; `chaoskit.` is left out.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "model", "stats"),
+    ("errors", "model", "stats", "projection"),
     ("faults", "checks", "registry", "workload.plan"),
     ("plane", "workload", "drivers.base", "host"),
     ("drivers", "experiment", "kinds", "variants", "complaints", "yamlplaces", "rundir", "rows"),

@@ -90,3 +90,55 @@ def test_no_session_in_the_lane_is_inconclusive() -> None:
 
     assert result.verdict is Verdict.INCONCLUSIVE
     assert all(row.outcome is OK for row in story.rows)
+
+
+def test_each_lane_shows_what_of_the_error_budget_it_spent() -> None:
+    story = healthy()
+    for whole in sessions(story, 12, 14, lane="regional"):
+        fail(story, whole)
+
+    numbers = Availability(unrecovered=100).judge(story.evidence(struck())).numbers
+
+    assert (numbers["regional.sessions"], numbers["regional.missed"]) == (234, 12)
+    assert numbers["regional.objective_lower_bound"] == pytest.approx(rate_lower_bound(222, 234))
+    lost = [numbers[f"regional.downtime_s{end}"] for end in ("", ".lo", ".hi")]
+    assert lost == pytest.approx([(1.32 + 2.68) / 2, 1.32, 2.68])  # bad from 12.01 to 13.33; well at 11.33 and 14.01
+    assert numbers["regional.burn_rate"] == pytest.approx(2.0 / (40 * 1e-5))
+    assert numbers["regional.budget_30_days"] == pytest.approx(2.0 / 25.92)
+    assert numbers["regional.budget_year"] == pytest.approx(2.0 / 315.576)
+    assert (numbers["pinned.missed"], numbers["pinned.downtime_s"], numbers["pinned.burn_rate"]) == (0, 0, 0)
+
+
+def test_pinned_lane_is_down_by_the_share_of_its_entries_that_are() -> None:
+    story = healthy()
+    for whole in sessions(story, 12, 15, lane="pinned", zone=1):
+        fail(story, whole)
+
+    numbers = Availability().judge(story.evidence(struck())).numbers
+
+    assert numbers["pinned.downtime_s"] == pytest.approx((2.3 + 3.7) / 2 / 3)
+
+
+def test_worst_windows_are_given_by_lane_and_by_entry() -> None:
+    story = healthy()
+    for whole in sessions(story, 12, 14, lane="pinned", zone=1):
+        fail(story, whole)
+
+    series = Availability().judge(story.evidence(struck())).series
+
+    assert {name.split(".")[1] for name in series} == {"pinned", "regional", "us-south-1", "us-south-2", "us-south-3"}
+    assert series["worst_window.us-south-1.length_s"] == (0.1, 1, 10, 40)
+    assert series["worst_window.us-south-1.start_s"] == (12.01, 12.01, 4.01, 0)
+    assert series["worst_window.us-south-1.bad_share"] == (1, 1, 0.2, 4 / 78)
+    assert series["worst_window.us-south-1.n"] == (1, 2, 20, 78)
+    assert series["worst_window.pinned.bad_share"] == (1 / 3, 1 / 3, 4 / 60, 4 / 234)
+    assert set(series["worst_window.regional.bad_share"]) == {0}
+
+
+def test_throttled_session_is_in_no_lanes_service() -> None:
+    story = healthy()
+    fail(story, sessions(story, 12, 13, lane="regional")[0], "http-429")
+
+    numbers = Availability(unrecovered=1).judge(story.evidence(struck())).numbers
+
+    assert (numbers["regional.sessions"], numbers["regional.missed"]) == (233, 0)

@@ -4,8 +4,9 @@ import pytest
 
 from chaoskit.checks.failover import Failover
 from chaoskit.checks.timeline import timeline
-from chaoskit.model.strike import Window
+from chaoskit.model.strike import Struck, Window
 from chaoskit.model.verdict import Verdict
+from chaoskit.stats import episode_mean
 
 from .histories import ZONES, Story, fail, healthy, ns, sessions, struck, texts
 
@@ -39,7 +40,8 @@ def test_times_are_intervals_from_the_last_contrary_to_the_first_confirming_oper
     assert found.t1_ns == (ns(10), ns(10.01))
     assert found.t3_ns == (ns(11.43), ns(12.03))
     assert found.untouched == (ZONES[0], ZONES[2])
-    assert found.downtime_s == pytest.approx(2.0)
+    assert found.downtime is not None
+    assert (found.downtime.seconds, found.downtime.low, found.downtime.high) == pytest.approx((1.66, 1.3, 2.02))  # means of two entries
 
 
 def test_untouched_entry_that_fails_too_long_is_violated() -> None:
@@ -143,3 +145,79 @@ def test_no_probe_or_no_baseline_is_inconclusive() -> None:
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "no first attempt at an untouched entry while it lasted" in texts(result)
     assert Failover(within=timedelta(seconds=3)).judge(silent.evidence()).verdict is Verdict.INCONCLUSIVE
+
+
+def many_strikes(costly: int, free: int) -> tuple[Story, tuple[Struck, ...]]:
+    """Strikes of 2 s on zone 2, of which the first `costly` make the other entries fail for their first second."""
+    story = healthy()
+    strikes = tuple(struck(start=10 + 3 * number, end=12 + 3 * number, number=number) for number in range(costly + free))
+    for strike in strikes[:costly]:
+        start = (strike.injected_ns or 0) / 1e9
+        for whole in sessions(story, start, start + 1):
+            fail(story, whole)
+    return story, strikes
+
+
+def test_downtime_of_a_strike_is_in_the_numbers_with_its_bounds() -> None:
+    numbers = CHECK.judge(outage().evidence(struck())).numbers
+
+    assert [numbers[f"downtime_s.0{end}"] for end in ("", ".lo", ".hi")] == pytest.approx([1.66, 1.3, 2.02])
+
+
+def test_mean_downtime_has_an_interval_over_five_strikes_that_cost_some() -> None:
+    story, strikes = many_strikes(costly=5, free=2)
+
+    result = CHECK.judge(story.evidence(*strikes))
+    values = result.series["downtime_s"]
+    mean = episode_mean(values)
+
+    assert len(values) == 7
+    assert mean is not None
+    assert (mean.episodes, mean.non_zero) == (7, 5)
+    assert result.numbers["mean_downtime_s"] == mean.mean
+    assert (result.numbers["mean_downtime_s.lo"], result.numbers["mean_downtime_s.hi"]) == (mean.low, mean.high)
+    assert f"mean downtime of 7 strikes {mean.mean:.2f} s ({mean.low:.2f} to {mean.high:.2f} s, 95 % confidence)" in result.summary
+
+
+def test_mean_of_fewer_than_five_strikes_that_cost_some_has_no_interval() -> None:
+    story, strikes = many_strikes(costly=4, free=3)
+
+    result = CHECK.judge(story.evidence(*strikes))
+
+    assert len([value for value in result.series["downtime_s"] if value]) == 4
+    assert "mean_downtime_s" not in result.numbers
+    assert "fewer than 5 strikes cost any downtime, so their mean has no interval" in result.summary
+
+
+def test_longest_of_several_failovers_is_told_with_the_share_of_strikes_it_shows() -> None:
+    story, strikes = many_strikes(costly=5, free=2)
+
+    result = CHECK.judge(story.evidence(*strikes))
+
+    assert (result.numbers["failovers"], result.numbers["failover_s.most"]) == pytest.approx((7, 1.03))
+    assert result.numbers["failover_share_shown"] == pytest.approx(0.05 ** (1 / 7))
+    assert "7 failovers, none above 1.03 s, which shows it of 65.1 % of such strikes (95 % takes 59 strikes)" in result.summary
+
+
+def test_longest_failover_is_not_told_where_the_end_of_one_was_not_seen() -> None:
+    story, strikes = many_strikes(costly=5, free=2)
+    for whole in sessions(story, strikes[-1].injected_ns / 1e9, 60):  # type: ignore[operator]
+        fail(story, whole)
+
+    result = CHECK.judge(story.evidence(*strikes))
+
+    assert "failover_s.most" not in result.numbers
+    assert len(result.series["failover_s.hi"]) == 6
+
+
+def test_two_strikes_are_summed_up_and_the_last_one_says_whether_all_came_back() -> None:
+    """Zone 2 is still down when zone 3 is struck, and well in the end."""
+    story = healthy()
+    for whole in sessions(story, 10, 24, zone=2):
+        fail(story, whole)
+
+    result = CHECK.judge(story.evidence(struck(end=14), struck(3, start=20, end=25, number=1)))
+
+    assert timeline(story.evidence(struck(end=14), struck(3, start=20, end=25, number=1)))[0].is_back is False
+    assert "Not back" not in texts(result)
+    assert result.summary.startswith("fewer than 5 strikes cost any downtime")

@@ -10,6 +10,32 @@ HELD = (
     CheckResult("failover", Verdict.HELD, "last failed first attempt 0.41 s after the cut (target 3s)", {"seconds": 0.41}),
     CheckResult("host", Verdict.HELD, "busy 31 %, lag at most 4 ms"),
 )
+SERVED = CheckResult(
+    "availability",
+    Verdict.HELD,
+    "0 of 120 regional sessions unrecovered",
+    {
+        "sessions": 120.0,
+        "regional.sessions": 120.0,
+        "regional.missed": 0.0,
+        "regional.objective_lower_bound": 0.97534,
+        "regional.downtime_s": 0.0,
+        "regional.downtime_s.lo": 0.0,
+        "regional.downtime_s.hi": 0.5,
+        "regional.burn_rate": 0.0,
+        "regional.budget_30_days": 0.0,
+        "regional.budget_year": 0.0,
+        "pinned.sessions": 118.0,
+        "pinned.missed": 2.0,
+        "pinned.objective_lower_bound": 0.94768179,
+        "pinned.downtime_s": 12.34,
+        "pinned.downtime_s.lo": 10.21,
+        "pinned.downtime_s.hi": 15.0,
+        "pinned.burn_rate": 20566.67,
+        "pinned.budget_30_days": 0.47608,
+        "pinned.budget_year": 0.0391,
+    },
+)
 LOST = CheckResult(
     "durability",
     Verdict.VIOLATED,
@@ -28,6 +54,7 @@ STRIKE = StrikeResult(
     failover_s=(0.31, 0.41),
     recovery_s=(1.0, None),
     downtime_s=0.5,
+    downtime_bounds_s=(0.25, 1.25),
 )
 
 
