@@ -4,19 +4,24 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from chaoskit.errors import RunDirBroken
 
 SCHEMA_VERSION = 1
+_BLOCK_BYTES = 2**18  # small enough for the rows of a block to stay in the CPU's cache
+
+T = TypeVar("T")
 
 
 class Rows:
-    """A JSON-lines file that is only appended to: a header, then one unbuffered write a row."""
+    """A JSON-lines file that is only appended to: a header, then one unbuffered write a row. `written` counts the rows."""
 
     def __init__(self, path: Path, kind: str) -> None:
         self._path = path
+        self.written = -1  # the header is no row
         self._encoder = msgspec.json.Encoder()
         with writing(path):
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -29,6 +34,7 @@ class Rows:
             written = os.write(self._file, line)
         if written != len(line):
             raise RunDirBroken(f"{self._path}: only {written} of {len(line)} bytes were written; is the disk full?")
+        self.written += 1
 
     def close(self) -> None:
         """No more rows. Idempotent."""
@@ -37,22 +43,50 @@ class Rows:
             self._file = -1
 
 
-def read_rows(path: Path, kind: str, add: Callable[[bytes], object]) -> bool:
-    """Hand every row after the header to `add`; False if the last one is torn (it has no newline)."""
+def read_rows(path: Path, kind: str, row: type[T], add: Callable[[list[T]], object]) -> tuple[int, bool]:
+    """Hand all rows after the header to `add`, a block at a time: how many, and False if the last line is torn (it has no newline).
+
+    A line that is no such row, or that `add` refuses with a ValueError or OverflowError, is RunDirBroken with its number.
+    """
+    decoder, rows, is_whole = msgspec.json.Decoder(row), 0, True
     with reading(path), path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.endswith(b"\n") and number > 1:
-                return False
-            try:
-                if number == 1:
-                    _check_header(msgspec.json.decode(line, type=dict[str, object]), kind)
-                else:
-                    add(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise RunDirBroken(f"{path}:{number}: is no row of a version {SCHEMA_VERSION} {kind} file: {error}") from error
-        if stream.tell() == 0:
+        header = stream.readline()
+        if not header:
             raise RunDirBroken(f"{path}: is empty; even a run that was killed at once has a header there")
-    return True
+        with _line(path, 1, kind):
+            _check_header(msgspec.json.decode(header, type=dict[str, object]), kind)
+        is_whole = header.endswith(b"\n")
+        while block := stream.read(_BLOCK_BYTES):
+            block += b"" if block.endswith(b"\n") else stream.readline()
+            if not block.endswith(b"\n"):
+                block, is_whole = block[: block.rfind(b"\n") + 1], False
+            count = block.count(b"\n")
+            if not _added(block, count, decoder, add):
+                for number, line in enumerate(block.splitlines(keepends=True), start=rows + 2):
+                    with _line(path, number, kind):
+                        add([decoder.decode(line)])
+            rows += count
+    return rows, is_whole
+
+
+def _added(block: bytes, count: int, decoder: msgspec.json.Decoder[T], add: Callable[[list[T]], object]) -> bool:
+    """Decode and add all lines at once; False if something is wrong with one of them, or if they are not a row a line."""
+    try:
+        found = decoder.decode_lines(block)
+        if len(found) == count:
+            add(found)
+    except (ValueError, OverflowError):
+        return False
+    return len(found) == count
+
+
+@contextmanager
+def _line(path: Path, number: int, kind: str) -> Iterator[None]:
+    """Turn what is wrong with a line into RunDirBroken that names it."""
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        raise RunDirBroken(f"{path}:{number}: is no row of a version {SCHEMA_VERSION} {kind} file: {error}") from error
 
 
 def replace(path: Path, content: bytes) -> None:

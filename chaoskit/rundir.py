@@ -18,7 +18,7 @@ from chaoskit import experiment as experiments
 from chaoskit.errors import BadExperiment, RunDirBroken
 from chaoskit.experiment import Variant
 from chaoskit.model.evidence import Evidence, HostSample, PhaseWindow
-from chaoskit.model.history import OPEN, Operation, columns
+from chaoskit.model.history import OPEN, Columns, Operation
 from chaoskit.model.results import RunResults
 from chaoskit.model.strike import Struck
 from chaoskit.model.topology import Topology
@@ -84,8 +84,11 @@ class RunFolder:
         replace(self.path / _EXPERIMENT, experiments.dump(resolved).encode())
 
     def write_meta(self, meta: Mapping[str, object]) -> None:
-        """Add to `run.json` what the caller knows of the run (argv, driver, versions, host facts). May be called again."""
-        self._meta |= meta
+        """Add to `run.json` what the caller knows of the run (argv, driver, versions, host facts), and the rows written so far.
+
+        May be called again. A folder with fewer rows than the last call saw has lost some, and is read as a prefix.
+        """
+        self._meta |= {**meta, "rows": {"history": self.history.written, "events": self.events.written}}
         replace(self.path / _META, _pretty(self._meta))
 
     def write_results(self, results: RunResults) -> None:
@@ -173,20 +176,22 @@ def load(path: Path) -> StoredRun:
     meta = _versioned(path / _META)
     variant = _variant(path, meta)
     topology = _converted(meta.get("topology"), Topology, path / _META)
-    rows: list[Operation] = []
-    decoder = msgspec.json.Decoder(Operation)
-    history_whole = read_rows(path / _HISTORY, "history", lambda line: rows.append(decoder.decode(line)))
-    events = _Events()
-    events_whole = read_rows(path / _EVENTS, "events", events.add)
+    columns, events = Columns(), _Events()
+    read = {
+        "history": read_rows(path / _HISTORY, "history", Operation, columns.add),
+        "events": read_rows(path / _EVENTS, "events", dict[str, object], events.add),
+    }
+    written = _converted(meta.get("rows", {}), dict[str, int], path / _META)
+    is_whole = all(whole and rows >= written.get(name, 0) for name, (rows, whole) in read.items())
     final = events.phases.get(FINAL_PHASE)
     evidence = Evidence(
-        history=columns(rows),
+        history=columns.history(),
         topology=topology,
         strikes=tuple(events.strikes[number] for number in sorted(events.strikes)),
         phases=tuple(events.phases.values()),
         host=tuple(events.host),
         objective_ns=variant.experiment.workload.objective_ns,
-        complete=history_whole and events_whole and final is not None and final.end_ns < OPEN,
+        complete=is_whole and final is not None and final.end_ns < OPEN,
     )
     results = _converted(_versioned(path / _RESULTS), RunResults, path / _RESULTS) if (path / _RESULTS).exists() else None
     return StoredRun(path, variant, evidence, meta, tuple(events.notes), results)
@@ -201,8 +206,11 @@ class _Events:
         self.host: list[HostSample] = []
         self.notes: list[str] = []
 
-    def add(self, line: bytes) -> None:
-        row = msgspec.json.decode(line, type=dict[str, object])
+    def add(self, rows: list[dict[str, object]]) -> None:
+        for row in rows:
+            self._add(row)
+
+    def _add(self, row: dict[str, object]) -> None:
         match row.get("event"):
             case "phase":
                 window = msgspec.convert(row, PhaseWindow)

@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from typing import TypeVar, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -14,10 +16,12 @@ from chaoskit.model.verdict import CheckResult, Finding, Verdict
 NEVER = int(np.iinfo(np.int64).min)
 MOST_FINDINGS = 20
 
-SESSIONS = ("push", "pull")
+SESSIONS = ("push", "pull", "delete", "list")
 MANIFEST_READS = ("manifest-get", "manifest-head")
 BLOB_READS = ("blob-get", "blob-head")
 TRAFFIC = ("steady", "strike", "recover")
+
+T = TypeVar("T")
 
 
 class Check(BaseModel, ABC):
@@ -66,6 +70,51 @@ def capped(rows: Ints, describe: Callable[[int], Finding], *, what: str) -> list
     return findings
 
 
+def derived(view: Callable[[History], T]) -> Callable[[History], T]:
+    """A view of a history that several checks need: worked out once, kept in the history, read-only so that nobody changes another's."""
+
+    @wraps(view)
+    def once(history: History) -> T:
+        if view not in history.views:
+            made = view(history)
+            _close(made)
+            history.views[view] = made
+        return cast(T, history.views[view])
+
+    return once
+
+
+def _close(made: object) -> None:
+    """Make the arrays of a view read-only, those inside dataclasses too."""
+    if isinstance(made, np.ndarray):
+        made.flags.writeable = False
+    elif is_dataclass(made) and not isinstance(made, History):
+        for part in fields(made):
+            _close(getattr(made, part.name))
+
+
+def distinct(values: Ints) -> Ints:
+    """Sorted, each once. `np.unique` hashes instead where nothing else is asked, which takes ten times as long for many values."""
+    ordered = np.sort(values)
+    return ordered[_is_first(ordered)]
+
+
+def _is_first(ordered: Ints) -> Mask:
+    """Which of sorted values differ from the one before."""
+    first = np.ones(len(ordered), np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return first
+
+
+def place_of(ordered: Ints, wanted: Ints) -> Ints:
+    """Where each wanted number stands among sorted unique ones, -1 if it does not."""
+    if not len(ordered):
+        return np.full(len(wanted), -1)
+    place = np.searchsorted(ordered, wanted)
+    place[place == len(ordered)] = 0
+    return np.where(ordered[place] == wanted, place, -1)
+
+
 @dataclass(frozen=True, slots=True)
 class Earliest:
     """The earliest time of each key; keys sorted and unique."""
@@ -75,24 +124,25 @@ class Earliest:
 
     def of(self, keys: Ints) -> Ints:
         """The time of each key, OPEN for one that never was."""
-        if not len(self.keys):
-            return np.full(len(keys), OPEN)
-        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[place] == keys, self.times[place], OPEN)
+        times: Ints = np.append(self.times, OPEN)[place_of(self.keys, keys)]
+        return times
 
 
 def earliest(keys: Ints, times: Ints) -> Earliest:
     """The earliest of several times of each key."""
-    order = np.lexsort((times, keys))
-    unique, first = np.unique(keys[order], return_index=True)
-    return Earliest(unique, times[order][first])
+    order = np.argsort(keys)
+    ordered = keys[order]
+    first = np.flatnonzero(_is_first(ordered))
+    return Earliest(ordered[first], np.minimum.reduceat(times[order], first) if len(first) else times)
 
 
 def scoped(history: History, codes: Codes) -> Ints:
     """One key for (region, repository, `codes`): content and tags belong to a repository of a region."""
-    _, region = np.unique(history.region, return_inverse=True)
     size = len(history.names)
-    return (region.astype(np.int64) * size + history.repository) * size + codes
+    rank = np.zeros(size, np.int64)
+    rank[history.region] = 1
+    rank = np.cumsum(rank) - 1  # regions are few, so that a key fits 64 bits
+    return (rank[history.region] * size + history.repository) * size + codes
 
 
 def ok(history: History) -> Mask:
@@ -131,7 +181,7 @@ def by_tag(history: History) -> Mask:
 
 
 def is_session(history: History) -> Mask:
-    """Whole pushes and pulls that the harness did send."""
+    """Whole sessions that the harness did send."""
     rows: Mask = history.is_action(*SESSIONS) & (history.parent == -1) & ~is_observed(history, "not-sent")
     return rows
 
@@ -162,12 +212,13 @@ def zones_seen(evidence: Evidence) -> dict[int, Ints]:
 def unanswered(evidence: Evidence, wanted: Ints, region: Codes, answers: tuple[Ints, Codes]) -> Mask:
     """Which wanted keys lack an answer from some zone of their region. `answers` are keys and the zones that answered."""
     keys, zones = answers
-    size = len(evidence.history.names) + 1
-    _, place = np.unique(np.concatenate([wanted, keys]), return_inverse=True)
-    seen = np.unique(place[len(wanted) :] * size + zones)
+    unique, place = np.unique(wanted, return_inverse=True)
+    answered = place_of(unique, keys)
     missing = np.zeros(len(wanted), np.bool_)
     for code, needed in zones_seen(evidence).items():
         here = region == code
         for zone in needed:
-            missing |= here & ~np.isin(place[: len(wanted)] * size + zone, seen)
+            heard = np.zeros(len(unique) + 1, np.bool_)
+            heard[answered[zones == zone]] = True  # the last one stands for keys that nobody wants
+            missing |= here & ~heard[place]
     return missing

@@ -5,14 +5,15 @@ from typing import Literal
 
 import numpy as np
 
-from chaoskit.checks.base import BLOB_READS, Check, capped, clean, conclude, earliest, in_phase, unanswered
-from chaoskit.checks.objects import Objects, child_key, objects_of, owners
+from chaoskit.checks.base import BLOB_READS, Check, capped, clean, conclude, distinct, earliest, in_phase, place_of, unanswered
+from chaoskit.checks.objects import Objects, child_key, first_known, object_key, objects_of, owners
 from chaoskit.checks.words import doing, ended, indices, named, seconds
 from chaoskit.model.evidence import Evidence
 from chaoskit.model.history import OPEN, History, Ints, Mask
 from chaoskit.model.verdict import CheckResult, Finding
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_SHOWN_BLOBS = 3
 
 
 class Closure(Check):
@@ -33,11 +34,11 @@ class Closure(Check):
         unread = _unread(evidence, objects, child, owner)
         violations = capped(same, lambda row: _missing(history, row, "same zone"), what="in the same zone")
         violations += capped(other, lambda row: _missing(history, row, "other zone"), what="in another zone")
-        violations += capped(refused, lambda row: _blob_unknown(history, row), what="pushes refused")
+        violations += capped(refused, lambda row: _blob_unknown(history, objects, row), what="pushes refused")
         doubts = capped(unread, lambda row: _child_unread(history, row), what="manifests")
         if not len(owner):
             doubts.append(Finding("no manifest was read, so no child was asked for"))
-        manifests = len(np.unique(history.got[owner]))
+        manifests = len(distinct(history.got[owner]))
         numbers = {"manifests": manifests, "same_zone": len(same), "other_zone": len(other), "refused": len(refused), "unread": len(unread)}
         summary = (
             f"{manifests} manifests seen: {len(same)} reads of a child found nothing in the same zone, {len(other)} in another; "
@@ -49,11 +50,12 @@ class Closure(Check):
 def holes(history: History, objects: Objects) -> tuple[Ints, Ints]:
     """Rows that found no child of a manifest read before they began: in the zone of such a read, and in other zones only."""
     owner, child = _visible(history)
-    asked, seen = objects.key // 2, history.returned_ns[owner]
-    undeleted = history.returned_ns < objects.deleted.of(objects.key)
-    broken = np.flatnonzero(objects.absent & undeleted & (earliest(child, seen).of(asked) < history.called_ns))
+    seen = history.returned_ns[owner]
+    denied = np.flatnonzero(objects.absent)
+    denied = denied[history.returned_ns[denied] < objects.deleted.of(objects.key[denied])]
+    broken = denied[earliest(child, seen).of(objects.key[denied] // 2) < history.called_ns[denied]]
     seen_here = earliest(_in_zone(history, child, child, history.zone[owner]), seen)
-    is_same = seen_here.of(_in_zone(history, child, asked[broken], history.zone[broken])) < history.called_ns[broken]
+    is_same = seen_here.of(_in_zone(history, child, objects.key[broken] // 2, history.zone[broken])) < history.called_ns[broken]
     return broken[is_same], broken[~is_same]
 
 
@@ -66,11 +68,8 @@ def _visible(history: History) -> tuple[Ints, Ints]:
 
 def _in_zone(history: History, child: Ints, keys: Ints, zones: Ints) -> Ints:
     """Keys with a zone, ranked among the children so that they fit 64 bits; -1 for what is nobody's child."""
-    known = np.unique(child)
-    if not len(known):
-        return np.full(len(keys), -1)
-    at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    return np.where(known[at] == keys, at * len(history.names) + zones, -1)
+    at = place_of(distinct(child), keys)
+    return np.where(at >= 0, at * len(history.names) + zones, -1)
 
 
 def _refused(history: History, objects: Objects) -> Ints:
@@ -80,42 +79,49 @@ def _refused(history: History, objects: Objects) -> Ints:
     return np.array(found, np.int64)
 
 
-def _had_all(history: History, objects: Objects, row: int) -> bool:
+def _meant(history: History, objects: Objects, row: int) -> Ints:
+    """The keys as manifests of the children a refusal names, of all children if it names none."""
     children = history.children[history.children_at[row] : history.children_at[row + 1]]
     named = [history.code(digest) for digest in _DIGEST.findall(history.details[row])]
     meant = children[np.isin(children, named)] if np.isin(children, named).any() else children
-    if not len(meant):
+    return (int(objects.key[row] // 2 - history.digest[row]) + meant) * 2
+
+
+def _had_all(history: History, objects: Objects, row: int) -> bool:
+    as_manifest = _meant(history, objects, row)
+    if not len(as_manifest):
         return False
-    base = int(objects.key[row] // 2 - history.digest[row])
-    as_blob, as_manifest = (base + meant) * 2 + 1, (base + meant) * 2
+    as_blob = as_manifest + 1
     known = np.minimum(objects.known.of(as_blob), objects.known.of(as_manifest))
     deleted = np.minimum(objects.deleted.of(as_blob), objects.deleted.of(as_manifest))
     return bool(np.all((known < history.called_ns[row]) & (history.returned_ns[row] < deleted)))
 
 
 def _unread(evidence: Evidence, objects: Objects, child: Ints, owner: Ints) -> Ints:
-    """Rows of visible manifests with a child that some zone did not answer for in the final reads."""
+    """First reads of visible manifests with a child that some zone did not answer for in the final reads."""
     history = evidence.history
     deleted = np.minimum(objects.deleted.of(child * 2), objects.deleted.of(child * 2 + 1)) != OPEN
     child, owner = child[~deleted], owner[~deleted]
     unique, first = np.unique(child, return_index=True)
     answers: Mask = objects.read & in_phase(history, "final")
     missing = unanswered(evidence, unique, history.region[owner[first]], (objects.key[answers] // 2, history.zone[answers]))
-    rows = owner[first][missing]
-    _, once = np.unique(history.got[rows], return_index=True)
+    rows = distinct(owner[place_of(unique[missing], child) >= 0])
+    _, once = np.unique(object_key(history, history.got, False)[rows], return_index=True)
     return rows[np.sort(once)]
 
 
-def _first_sight(history: History, row: int) -> int:
-    """The manifest read that made the child of this row due: the first to end."""
+def _first_sight(history: History, row: int, scope: str) -> int:
+    """The manifest read that made the child of this row due: the first to end, in the zone of the row if that is the scope."""
     owner = owners(history)
     same = (history.children == history.digest[row]) & (history.repository[owner] == history.repository[row])
     rows = owner[same & (history.region[owner] == history.region[row]) & (history.is_action("manifest-get") & clean(history))[owner]]
+    if scope == "same zone":
+        rows = rows[history.zone[rows] == history.zone[row]]
     return int(rows[np.argmin(history.returned_ns[rows])])
 
 
 def _missing(history: History, row: int, scope: str) -> Finding:
-    sight = _first_sight(history, row)
+    sight = _first_sight(history, row, scope)
     later = seconds(int(history.called_ns[row] - history.returned_ns[sight]))
     kind = "blob" if history.name(int(history.action[row])) in BLOB_READS else "manifest"
     text = (
@@ -125,9 +131,13 @@ def _missing(history: History, row: int, scope: str) -> Finding:
     return Finding(text, indices(history, sight, row))
 
 
-def _blob_unknown(history: History, row: int) -> Finding:
-    text = f"{doing(history, row)} was refused with MANIFEST_BLOB_UNKNOWN, though its blobs had been acknowledged before it began."
-    return Finding(text, indices(history, row))
+def _blob_unknown(history: History, objects: Objects, row: int) -> Finding:
+    keys = _meant(history, objects, row)[:_SHOWN_BLOBS].tolist()
+    blobs = [(first_known(history, objects, key + 1), key) for key in keys]
+    known = [blob if blob >= 0 else first_known(history, objects, key) for blob, key in blobs]
+    told = "; ".join(f"{doing(history, there)}, answered {ended(history, there)}" for there in known)
+    text = f"{doing(history, row)} was refused with MANIFEST_BLOB_UNKNOWN, though what it refers to had been there before it began: {told}."
+    return Finding(text, indices(history, *known, row))
 
 
 def _child_unread(history: History, row: int) -> Finding:

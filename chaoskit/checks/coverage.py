@@ -13,6 +13,7 @@ from chaoskit.checks.base import (
     capped,
     clean,
     conclude,
+    distinct,
     in_phase,
     is_observed,
     is_session,
@@ -92,7 +93,7 @@ def _untried(evidence: Evidence) -> list[str]:
             reasons += [
                 f"no {action} was tried at {zone} in the {phase} phase" for zone in _missing(evidence, rows & in_phase(history, phase))
             ]
-    for lane in np.unique(history.lane[sessions & ~pinned]):
+    for lane in distinct(history.lane[sessions & ~pinned]):
         entered = sessions & (history.lane == lane)
         reasons += [f"lane {history.name(int(lane))} never entered by {zone}" for zone in _missing(evidence, entered)]
     return reasons
@@ -100,8 +101,8 @@ def _untried(evidence: Evidence) -> list[str]:
 
 def _missing(evidence: Evidence, rows: Mask) -> list[str]:
     history = evidence.history
-    seen = set(np.unique(history.zone[rows]).tolist())
-    return [zone for zone in evidence.topology.zones if history.code(zone) not in seen]
+    zones = history.zone[rows]
+    return [zone for zone in evidence.topology.zones if not (zones == history.code(zone)).any()]
 
 
 def _unsteady(evidence: Evidence) -> list[str]:
@@ -136,8 +137,7 @@ def _unread(evidence: Evidence) -> Ints:
         _, first = np.unique(key[writes], return_index=True)
         each = np.flatnonzero(writes)[first]
         rows.append(each[unanswered(evidence, key[each], history.region[each], (key[answers], history.zone[answers]))])
-    found: Ints = np.unique(np.concatenate(rows))
-    return found
+    return distinct(np.concatenate(rows))
 
 
 def _unread_text(history: History, row: int) -> Finding:

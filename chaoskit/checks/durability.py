@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from chaoskit.checks.base import Check, capped, conclude, in_phase, ok, unanswered
-from chaoskit.checks.objects import Objects, child_key, object_key, objects_of, owners
+from chaoskit.checks.base import Check, capped, conclude, distinct, earliest, in_phase, ok, place_of, unanswered
+from chaoskit.checks.objects import Objects, child_key, first_known, object_key, objects_of, owners
 from chaoskit.checks.words import doing, ended, indices, named, seconds
 from chaoskit.model.evidence import Evidence
 from chaoskit.model.history import OPEN, History, Ints, Mask
@@ -32,7 +32,7 @@ class Durability(Check):
         unread = _never_read(evidence, objects)
         images = history.is_action("push") & (history.parent == -1) & ok(history)
         lost_images = _with_lost_content(history, images, objects.key[lost])
-        acknowledged = len(np.unique(objects.key[objects.acknowledged]))
+        acknowledged = len(distinct(objects.key[objects.acknowledged]))
         numbers = {
             "acknowledged_images": int(images.sum()),
             "acknowledged": acknowledged,
@@ -55,8 +55,8 @@ class Durability(Check):
 
 def missing(history: History, objects: Objects, within_ns: int) -> tuple[Ints, Ints]:
     """Rows that found nothing though the object had been known for more than `within_ns`, by call: of the lost, and of the late."""
-    lag = history.called_ns - np.minimum(objects.known.of(objects.key), history.called_ns)
-    rows = np.flatnonzero(objects.gone(history) & (lag > within_ns))
+    rows = np.flatnonzero(objects.gone(history))
+    rows = rows[history.called_ns[rows] - objects.known.of(objects.key[rows]) > within_ns]
     rows = rows[np.argsort(history.called_ns[rows], kind="stable")]
     is_lost = _never_again(history, objects, rows)
     return rows[is_lost], rows[~is_lost]
@@ -65,17 +65,13 @@ def missing(history: History, objects: Objects, within_ns: int) -> tuple[Ints, I
 def _never_again(history: History, objects: Objects, rows: Ints) -> Mask:
     """Which absent reads are followed, in their zone, by no read of the object that finds it."""
     size = len(history.names)
-    _, dense = np.unique(objects.key, return_inverse=True)
-    place = dense * size + history.zone
+    keys, place = np.unique(objects.key[rows], return_inverse=True)
     back = np.flatnonzero(objects.present)
-    order = back[np.lexsort((history.called_ns[back], place[back]))]
-    keys, first_from_end = np.unique(place[order][::-1], return_index=True)
-    if not len(keys):
-        return np.ones(len(rows), np.bool_)
-    last_seen = history.called_ns[order][::-1][first_from_end]
-    at = np.minimum(np.searchsorted(keys, place[rows]), len(keys) - 1)
-    seen = np.where(keys[at] == place[rows], last_seen[at], -1)
-    return seen <= history.called_ns[rows]
+    back_place = place_of(keys, objects.key[back])
+    back, back_place = back[back_place >= 0], back_place[back_place >= 0]
+    before_end = earliest(back_place * size + history.zone[back], -history.called_ns[back])
+    last_seen: Ints = -before_end.of(place * size + history.zone[rows])
+    return last_seen <= history.called_ns[rows]
 
 
 def _first_of_each(objects: Objects, rows: Ints) -> Ints:
@@ -86,8 +82,8 @@ def _first_of_each(objects: Objects, rows: Ints) -> Ints:
 def _never_read(evidence: Evidence, objects: Objects) -> Ints:
     """Rows of acknowledged, undeleted objects that some zone of their region did not answer for in the final reads."""
     history = evidence.history
-    known = np.flatnonzero(objects.acknowledged & (objects.deleted.of(objects.key) == OPEN))
-    known = _first_of_each(objects, known)
+    known = _first_of_each(objects, np.flatnonzero(objects.acknowledged))
+    known = known[np.flatnonzero(objects.deleted.of(objects.key[known]) == OPEN)]
     answers = objects.read & in_phase(history, "final")
     return known[unanswered(evidence, objects.key[known], history.region[known], (objects.key[answers], history.zone[answers]))]
 
@@ -100,16 +96,10 @@ def _with_lost_content(history: History, images: Mask, lost: Ints) -> Mask:
     return broken & images
 
 
-def _how_known(history: History, objects: Objects, row: int) -> int:
-    """The row that made the object known: the acknowledgement or sighting that ended first, -1 if it was sighted by tag."""
-    known = np.flatnonzero((objects.key == objects.key[row]) & (objects.acknowledged | objects.present))
-    return int(known[np.argmin(history.returned_ns[known])]) if len(known) else -1
-
-
 def _story(history: History, objects: Objects, row: int) -> tuple[str, int]:
-    first = _how_known(history, objects, row)
-    known = "" if first < 0 else f" {doing(history, first)} was answered {ended(history, first)}, but"
-    return f"{named(history, history.digest[row])}:{known} {doing(history, row)} found nothing", first
+    first = first_known(history, objects, int(objects.key[row]))
+    known = f"{doing(history, first)} was answered {ended(history, first)}"
+    return f"{named(history, history.digest[row])}: {known}, but {doing(history, row)} found nothing", first
 
 
 def _lost(history: History, objects: Objects, row: int) -> Finding:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chaoskit.checks.base import distinct
 from chaoskit.checks.registers import Registers
 from chaoskit.model.history import OPEN, Ints, Mask
 
@@ -68,7 +69,7 @@ def _zones(registers: Registers, reads: Mask) -> _Zones:
     np.minimum.at(first, registers.key[others], low[others])
     delete = registers.emptied[key]
     may = registers.is_absence[cluster] & reads & (delete >= 0) & (registers.read_end >= registers.write_start[delete])
-    seen = np.unique(delete[may & (registers.read_start > first[key])])
+    seen = distinct(delete[may & (registers.read_start > first[key])])
     first[registers.key[seen]] = np.minimum(first[registers.key[seen]], registers.write_end[seen])
     of_delete = may & (registers.read_start > first[key])
     cluster[of_delete] = delete[of_delete]

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from chaoskit.checks.base import Check, absent, capped, clean, conclude, earliest, scoped
+from chaoskit.checks.base import Check, absent, capped, clean, conclude, distinct, earliest, scoped
 from chaoskit.checks.lifetimes import Spans, greatest, owners_of_entries, spans, tag_deletes, tag_writes
 from chaoskit.checks.objects import object_key
 from chaoskit.checks.words import doing, ended, indices
@@ -136,7 +136,7 @@ def misplaced(history: History) -> tuple[Ints, Ints]:
     rank = np.empty(len(used), np.int64)
     rank[sorted(range(len(used)), key=lambda number: history.name(int(used[number])))] = np.arange(len(used))
     rises = (owner[at][1:] != owner[at][:-1]) | (rank[place][1:] > rank[place][:-1])
-    odd = np.unique(owner[at][1:][~rises])
+    odd = distinct(owner[at][1:][~rises])
     twice = [row for row in odd.tolist() if len(set(_names(history, row))) < len(_names(history, row))]
     unordered = [row for row in odd.tolist() if _disorder(_names(history, row)) is not None]
     return np.array(twice, np.int64), np.array(unordered, np.int64)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from chaoskit.checks.base import BLOB_READS, Check, by_digest, by_tag, capped, clean, conclude, earliest, ok, scoped
+from chaoskit.checks.base import BLOB_READS, Check, by_digest, by_tag, capped, clean, conclude, distinct, earliest, ok, place_of, scoped
 from chaoskit.checks.objects import object_key
 from chaoskit.checks.registers import register_of
 from chaoskit.checks.words import doing, indices, short
@@ -34,7 +34,7 @@ class Phantom(Check):
         tagged = _unwritten(history, (tag, value), writes, reads | (by_tag(history) & elsewhere))
         stored = _unstored(history, asked)
         listed = _unlisted(history, tag, writes)
-        rows = np.unique(np.concatenate([tagged, stored, np.flatnonzero(swapped)]))
+        rows = distinct(np.concatenate([tagged, stored, np.flatnonzero(swapped)]))
         violations = capped(rows, lambda row: _finding(history, row), what="like these")
         violations += capped(listed, lambda row: _listed(history, row), what="lists")
         looked = int((reads | asked).sum())
@@ -46,23 +46,29 @@ class Phantom(Check):
 
 def _sent(history: History) -> Ints:
     """Digests that anybody sent anywhere, whatever became of it."""
-    return np.unique(history.digest[history.is_action("manifest-put", *_UPLOADS) & (history.digest != 0)])
+    return distinct(history.digest[history.is_action("manifest-put", *_UPLOADS) & (history.digest != 0)])
 
 
 def _unwritten(history: History, register: tuple[Ints, Ints], writes: Mask, reads: Mask) -> Ints:
     """Tag reads of a value that no write to that tag, begun before the read ended, may have put there."""
     tag, value = register
-    _, place = np.unique(tag, return_inverse=True)
-    value = np.where(reads & (history.got != 0), history.got, value)
-    begun = earliest((place * len(history.names) + value)[writes], history.called_ns[writes])
-    return np.flatnonzero(reads & (begun.of(place * len(history.names) + value) > history.returned_ns))
+    written, tags = np.flatnonzero(writes), distinct(tag[writes])
+    rows = np.flatnonzero(reads)
+
+    def place(of: Ints, values: Ints) -> Ints:
+        return place_of(tags, tag[of]) * len(history.names) + values
+
+    begun = earliest(place(written, value[written]), history.called_ns[written])
+    read = np.where(history.got[rows] != 0, history.got[rows], value[rows])
+    return rows[begun.of(place(rows, read)) > history.returned_ns[rows]]
 
 
 def _unstored(history: History, reads: Mask) -> Ints:
     """Reads by digest of an object that no write to that repository, begun before the read ended, may have put there."""
     key = object_key(history, history.digest, history.is_action(*BLOB_READS, *_UPLOADS))
     writes = history.is_action("manifest-put", *_UPLOADS) & (history.outcome != Outcome.FAILED) & (history.digest != 0)
-    return np.flatnonzero(reads & (earliest(key[writes], history.called_ns[writes]).of(key) > history.returned_ns))
+    rows = np.flatnonzero(reads)
+    return rows[earliest(key[writes], history.called_ns[writes]).of(key[rows]) > history.returned_ns[rows]]
 
 
 def _unlisted(history: History, tag: Ints, writes: Mask) -> Ints:
@@ -71,7 +77,7 @@ def _unlisted(history: History, tag: Ints, writes: Mask) -> Ints:
     owner = np.repeat(np.arange(len(history)), np.diff(history.entries_at))
     entry = scoped(history, np.zeros(len(history), np.int64))[owner] + history.entries
     begun = earliest(tag[writes], history.called_ns[writes])
-    return np.unique(owner[lists[owner] & (begun.of(entry) > history.returned_ns[owner])])
+    return distinct(owner[lists[owner] & (begun.of(entry) > history.returned_ns[owner])])
 
 
 def _finding(history: History, row: int) -> Finding:

@@ -5,7 +5,8 @@ from typing import Literal
 import numpy as np
 
 from chaoskit.checks.absence import false_absences
-from chaoskit.checks.base import Check, capped, conclude, is_attempt, ok
+from chaoskit.checks.base import Check, capped, clean, conclude, is_attempt, ok, scoped
+from chaoskit.checks.objects import first_known, objects_of
 from chaoskit.checks.words import doing, ended, indices, seconds
 from chaoskit.model.evidence import Evidence
 from chaoskit.model.history import History
@@ -60,6 +61,17 @@ def _accepted(history: History, row: int) -> Finding:
     return Finding(text, indices(history, row))
 
 
+def _known_by(history: History, row: int) -> int:
+    """The row that shows that what this row denies was there: an acknowledgement or a sighting, of a tag its first acknowledged write."""
+    if history.digest[row]:
+        objects = objects_of(history)
+        return first_known(history, objects, int(objects.key[row]))
+    tag = scoped(history, history.reference)
+    writes = np.flatnonzero(history.is_action("manifest-put") & clean(history) & (tag == tag[row]))
+    return int(writes[np.argmin(history.returned_ns[writes])])
+
+
 def _denied(history: History, row: int) -> Finding:
-    text = f"False 404: {doing(history, row)} found nothing, though it had been acknowledged before. An error would have been right."
-    return Finding(text, indices(history, row))
+    known = _known_by(history, row)
+    text = f"False 404: {doing(history, row)} found nothing, though {doing(history, known)} had been answered {ended(history, known)}."
+    return Finding(f"{text} An error would have been right.", indices(history, known, row))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chaoskit.checks.base import NEVER, absent, by_tag, clean, scoped
+from chaoskit.checks.base import NEVER, absent, by_tag, clean, derived, distinct, place_of, scoped
 from chaoskit.model.history import OPEN, Codes, History, Ints, Mask, Outcome
 
 _UNJUDGED = -2  # in place of the value of a delete by digest, where the value was written twice and is left out
@@ -94,6 +94,7 @@ class Registers:
         )
 
 
+@derived
 def register_of(history: History) -> tuple[Ints, Mask, Mask, Codes]:
     """Per row: the tag's key, whether it is a write that may have happened, whether it is an answered read, and the value (0: absent)."""
     tagged = (history.reference != 0) & (history.reference != history.digest)
@@ -104,14 +105,15 @@ def register_of(history: History) -> tuple[Ints, Mask, Mask, Codes]:
     return scoped(history, history.reference), write, read, value
 
 
+@derived
 def registers_of(history: History) -> Registers:
     """Read the history as registers."""
     tag, write, read, value = register_of(history)
     tags, key = np.unique(np.where(write | read, tag, -1), return_inverse=True)
     size = len(history.names)
     place, written = key * size + value, np.flatnonzero(write)
-    places, write_row, twice_written = _values(place, written, np.unique(key[write | read]) * size)
-    deletes = _deletes(history, tags, (written, key[written], _found(places, place[written])))
+    places, write_row, twice_written = _values(place, written, distinct(key[write | read]) * size)
+    deletes = _deletes(history, tags, (written, key[written], place_of(places, place[written])))
     count, deleted = np.bincount(deletes.key, minlength=len(tags)), np.full(len(tags), OPEN)
     np.minimum.at(deleted, deletes.key, history.called_ns[deletes.row])
     judged = deletes.value != _UNJUDGED
@@ -121,7 +123,7 @@ def registers_of(history: History) -> Registers:
     is_initial, is_known = write_row < 0, clean(history)[write_row]
     start = np.where(is_initial, NEVER, history.called_ns[write_row])
     reads = np.flatnonzero(read)
-    cluster = _found(places, place[reads])
+    cluster = place_of(places, place[reads])
     fits = (cluster >= 0) & (history.returned_ns[reads] >= start[cluster])
     undecided = fits & (value[reads] == 0) & (count[key[reads]] > 1) & (history.returned_ns[reads] >= deleted[key[reads]])
     reads, cluster = reads[fits & ~undecided], cluster[fits & ~undecided]
@@ -154,14 +156,6 @@ def _values(place: Ints, written: Ints, initial: Ints) -> tuple[Ints, Ints, int]
     return places[order], rows[order], int((~once).sum())
 
 
-def _found(ordered: Ints, wanted: Ints) -> Ints:
-    """Where each wanted number stands among sorted unique ones, -1 if it does not."""
-    if not len(ordered):
-        return np.full(len(wanted), -1)
-    at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
-    return np.where(ordered[at] == wanted, at, -1)
-
-
 def _one_of_each(key: Ints, count: int) -> Ints:
     row = np.zeros(count, np.int64)
     row[key[::-1]] = np.arange(len(key))[::-1]
@@ -182,7 +176,7 @@ def _deletes(history: History, tags: Ints, written: tuple[Ints, Ints, Ints]) -> 
     rows, keys, clusters = written
     may = history.is_action("manifest-delete") & (history.outcome != Outcome.FAILED)
     of_tag = np.flatnonzero(may & (history.digest == 0) & (history.reference != 0))
-    key = _found(tags, scoped(history, history.reference)[of_tag])
+    key = place_of(tags, scoped(history, history.reference)[of_tag])
     of_tag, key = of_tag[key >= 0], key[key >= 0]
     of_digest = np.flatnonzero(may & (history.digest != 0))
     content = scoped(history, history.digest)
@@ -245,6 +239,7 @@ def _behind_writes(registers: Registers) -> tuple[Ints, Ints]:
     return np.where(is_stale, behind, 0), np.where(is_stale, newest, -1)
 
 
+@derived
 def tag_absences(history: History) -> Ints:
     """Rows of reads that answer absent for a tag with a write acknowledged before they began, and no delete that would explain it."""
     registers = registers_of(history)

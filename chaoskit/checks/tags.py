@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from chaoskit.checks.base import Check, conclude
+from chaoskit.checks.base import Check, conclude, distinct
 from chaoskit.checks.conflicts import broken_guarantee, clashing, stale_reads
 from chaoskit.checks.convergence import final_reads, unsettled
 from chaoskit.checks.linearizability import clashes
@@ -44,7 +44,7 @@ class Tags(Check):
         found = clashes(registers, _all(registers))
         suspects = registers.of_keys(registers.key[np.concatenate([found.first, found.second])])
         lag, _ = staleness(suspects)
-        client = clients(history, np.unique(np.concatenate([suspects.write_row[suspects.write_row >= 0], suspects.read_row])))
+        client = clients(history, distinct(np.concatenate([suspects.write_row[suspects.write_row >= 0], suspects.read_row])))
         broken = guarantees(suspects, client, _all(suspects))
         within_ns = nanoseconds(self.staleness)
         violations = stale_reads(history, suspects, lag, within_ns=within_ns, declared=format_duration(self.staleness))
