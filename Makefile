@@ -4,20 +4,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test unit embedded contract compose nightly selftest torture lint format images clients lock clean
+.PHONY: demo test unit embedded contract compose nightly selftest torture fuzz mutants bench lint format images clients lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/chaoskit run experiments/demo.yaml
 
+# What measures no time goes side by side; what does, alone.
 test: lint
-	$(BIN)/pytest -m "not nightly" $(PYTEST_ARGS)
+	$(BIN)/pytest tests/unit tests/contract/clients -m "not nightly" -n 2 $(PYTEST_ARGS)
+	$(BIN)/pytest tests/embedded tests/contract tests/compose --ignore tests/contract/clients -m "not nightly" $(PYTEST_ARGS)
 
 unit embedded contract compose: $(VENV)/.installed
 	$(BIN)/pytest tests/$@ -m "not nightly" $(PYTEST_ARGS)
 
-# Every experiment on the real stack. About three quarters of an hour on 2 cores.
+# Every experiment, on the real stack and on the embedded region. About an hour on 2 cores.
 nightly: $(VENV)/.installed
-	$(BIN)/pytest tests/compose tests/contract -m docker -p no:randomly -rA -s $(PYTEST_ARGS)
+	$(BIN)/pytest tests/compose tests/contract tests/embedded -m "docker or nightly" -p no:randomly -rA -s $(PYTEST_ARGS)
 
 # Does every check catch the bug it exists for: the embedded region with seeded bugs, three seeds each.
 selftest: $(VENV)/.installed
@@ -27,6 +29,18 @@ selftest: $(VENV)/.installed
 torture: $(VENV)/.installed
 	$(BIN)/python -m tests.torture.kills 100
 	$(BIN)/python -m tests.torture.blob 2048
+
+# Every check against its slow oracle on a million random histories each. About an hour and a half of CPU time.
+fuzz: $(VENV)/.installed
+	$(BIN)/python -m tests.unit.checks.fuzz 1000000
+
+# Do the tests of the judge notice small changes to it: 400 mutants. About ten minutes of CPU time.
+mutants: $(VENV)/.installed
+	$(BIN)/python -m tests.mutants.run 400
+
+# What the speed claims of docs/performance.md are measured with: prints its tables. About five minutes on a quiet machine.
+bench: $(VENV)/.installed
+	$(BIN)/python -m bench
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -98,6 +98,7 @@ TRIALS: tuple[Trial, ...] = (
             _strike("link-cut", link="store.us-south-2->store.*", lasts="3s"),
         ),
         rate="60/s",
+        mix="tag-race",
     ),
     Trial("last-writer-by-clock", Bug.LAST_WRITER_BY_CLOCK, mix="tag-race"),
     Trial("manifest-before-blobs", Bug.MANIFEST_BEFORE_BLOBS),
@@ -107,7 +108,7 @@ TRIALS: tuple[Trial, ...] = (
         (_strike("latency", link="client->lb.*", latency="300ms", lasts="4s"),),
         recover="2s",
     ),
-    Trial("stale-blob-exists", Bug.STALE_BLOB_EXISTS, checks=KEPT, mix="housekeeping", steady="3s"),
+    Trial("stale-blob-exists", Bug.STALE_BLOB_EXISTS, checks=KEPT, mix="housekeeping", steady="5s"),
     Trial("bit-rot", Bug.BIT_ROT),
     Trial(
         "truncated-upload",

@@ -14,6 +14,7 @@ import pytest
 
 from chaoskit.catalog import DRIVERS, TOPOLOGIES
 from chaoskit.experiment import load
+from tests.mutants import corrupt
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -68,6 +69,7 @@ def test_experiment_ends_as_it_expects(
     assert (again.returncode, json.loads(again.stdout)) == (0, results)
     if case == "zone-outage:refused":
         the_promise_is_kept(results)
+        assert corrupt.main(folder, tmp_path / "corrupted") == 0
     if case == "one-zone:default":
         assert results["verdict"] == "violated"
         a_lost_push_is_not_excused(folder, plain_environment)

@@ -1,15 +1,17 @@
-"""The rules of docs/checks.md once more, as slow and plain as can be: what the vectorised checks are compared with."""
+"""Registers by the rules of docs/checks.md, as slow and plain as can be: what the vectorised checks of tags are compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from chaoskit.model.history import OPEN, Operation, Outcome
 
+CORRUPT = ("digest-differs", "unparsable")
+
 
 @dataclass(frozen=True)
 class Op:
-    """A register operation; value "" is absent; `end` is OPEN for an unknown write."""
+    """A register operation; value "" is absent; `end` is OPEN for an unknown write; `row` is the operation's index."""
 
     is_write: bool
     value: str
@@ -18,17 +20,18 @@ class Op:
     row: int
 
 
-def register_ops(rows: Sequence[Operation]) -> list[Op]:
-    """Writes that may have happened, and answered reads of values that one of them may have put there."""
-    writes = [
-        Op(True, r.digest, r.called_ns, OPEN if r.outcome is Outcome.UNKNOWN else r.returned_ns or 0, r.index)
-        for r in rows
-        if r.action == "manifest-put" and r.outcome is not Outcome.FAILED
-    ]
+def register_ops(rows: Iterable[Operation]) -> list[Op]:
+    """Of rows about one tag: writes that may have happened, and answered reads of values that one of them may have put there."""
+    writes, reads = [], []
+    for row in rows:
+        if row.action == "manifest-put" and row.outcome is not Outcome.FAILED:
+            end = OPEN if row.outcome is Outcome.UNKNOWN else row.returned_ns or 0
+            writes.append(Op(True, row.digest, row.called_ns, end, row.index))
+        elif row.action in ("manifest-get", "manifest-head") and row.outcome is Outcome.OK and row.observed not in CORRUPT:
+            value = "" if row.status == 404 else row.got or row.advertised
+            if value or row.status == 404:
+                reads.append(Op(False, value, row.called_ns, row.returned_ns or 0, row.index))
     begun = {write.value: write.start for write in writes}
-    reads = [
-        Op(False, r.got, r.called_ns, r.returned_ns or 0, r.index) for r in rows if r.action == "manifest-get" and r.outcome is Outcome.OK
-    ]
     return writes + [read for read in reads if not read.value or (read.value in begun and read.end >= begun[read.value])]
 
 
@@ -63,49 +66,3 @@ def staleness(ops: Sequence[Op]) -> dict[int, int]:
         newer = [w.end for w in ops if w.is_write and w.end != OPEN and known < w.start]
         lags[read.row] = max(0, read.start - min(newer)) if newer else 0
     return lags
-
-
-def is_there(row: Operation) -> bool:
-    return row.outcome is Outcome.OK and row.status != 404
-
-
-def missing(rows: Sequence[Operation], within_ns: int) -> tuple[set[int], set[int]]:
-    """Rows that find nothing where they should: of the lost, of the late."""
-    lost: set[int] = set()
-    late: set[int] = set()
-    for read in rows:
-        if read.action not in ("blob-get", "manifest-get") or read.outcome is not Outcome.OK or read.status != 404 or not read.digest:
-            continue
-        kind = ("blob-get", "upload-put") if read.action == "blob-get" else ("manifest-get", "manifest-put")
-        known = [r.returned_ns or 0 for r in rows if r.action in kind and r.digest == read.digest and is_there(r)]
-        known += [r.returned_ns or 0 for r in rows if r.action == "manifest-get" == read.action and r.got == read.digest and is_there(r)]
-        deletes = [r for r in rows if r.action == "manifest-delete" and r.digest == read.digest and r.outcome is not Outcome.FAILED]
-        is_deleted = read.action == "manifest-get" and any(r.called_ns <= (read.returned_ns or 0) for r in deletes)
-        if is_deleted or not known or min(known) >= read.called_ns or read.called_ns - min(known) <= within_ns:
-            continue
-        back = [
-            r
-            for r in rows
-            if r.action == read.action and r.digest == read.digest and r.zone == read.zone and is_there(r) and r.called_ns > read.called_ns
-        ]
-        (late if back else lost).add(read.index)
-    return lost, late
-
-
-def holes(rows: Sequence[Operation]) -> tuple[set[int], set[int]]:
-    """Reads of children of visible manifests that find nothing: in the zone of a sighting, elsewhere."""
-    same: set[int] = set()
-    other: set[int] = set()
-    sightings = [r for r in rows if r.action == "manifest-get" and is_there(r)]
-    for read in rows:
-        if read.action not in ("blob-get", "manifest-get") or read.outcome is not Outcome.OK or read.status != 404 or not read.digest:
-            continue
-        deletes = [r for r in rows if r.action == "manifest-delete" and r.digest == read.digest and r.outcome is not Outcome.FAILED]
-        if read.action == "manifest-get" and any(r.called_ns <= (read.returned_ns or 0) for r in deletes):
-            continue
-        before = [s for s in sightings if read.digest in s.children and (s.returned_ns or 0) < read.called_ns]
-        if any(s.zone == read.zone for s in before):
-            same.add(read.index)
-        elif before:
-            other.add(read.index)
-    return same, other

@@ -44,7 +44,7 @@ def test_404_for_an_acknowledged_tag_is_violated() -> None:
 
     result = Refusal().judge(story.evidence(*BOTH))
 
-    assert result.findings[0].operations == (read,)
+    assert result.findings[0].operations == (0, read)
     assert texts(result).startswith("False 404")
 
 
