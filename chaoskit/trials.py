@@ -93,10 +93,8 @@ TRIALS: tuple[Trial, ...] = (
     Trial(
         "local-tag-reads",
         Bug.LOCAL_TAG_READS,
-        (
-            _strike("link-cut", link="store.*->store.us-south-2", lasts="3s"),
-            _strike("link-cut", link="store.us-south-2->store.*", lasts="3s"),
-        ),
+        # Only what others tell it: were it cut both ways, it would say that it has no quorum, and the balancers would leave it out.
+        (_strike("link-cut", link="store.*->store.us-south-2", lasts="3s"),),
         rate="60/s",
         mix="tag-race",
     ),
