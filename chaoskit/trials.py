@@ -94,7 +94,7 @@ TRIALS: tuple[Trial, ...] = (
         "local-tag-reads",
         Bug.LOCAL_TAG_READS,
         # Only what others tell it: were it cut both ways, it would say that it has no quorum, and the balancers would leave it out.
-        (_strike("link-cut", link="store.*->store.us-south-2", lasts="3s"),),
+        (_strike("link-cut", link="store.*->store.us-south-2", lasts="5s"),),
         rate="60/s",
         mix="tag-race",
     ),
@@ -113,7 +113,7 @@ TRIALS: tuple[Trial, ...] = (
         Bug.TRUNCATED_UPLOAD,
         (
             _strike("bandwidth", link="client->lb.*", rate_kb_s=20, lasts="5s"),
-            *(_strike("link-cut", link="lb.*->registry.us-south-2", at=at, lasts="300ms") for at in ("1500ms", "3s", "4500ms")),
+            *(_strike("link-cut", link="lb.*->registry.us-south-2", at=f"{at}ms", lasts="300ms") for at in range(800, 5_000, 800)),
         ),
         rate="40/s",
         recover="2s",
@@ -129,7 +129,9 @@ TRIALS: tuple[Trial, ...] = (
         covers="none",
         recover="2s",
     ),
-    Trial("error-as-404", Bug.ERROR_AS_404, (_strike("link-cut", link="registry.us-south-2->store.us-south-2", shape="refused"),)),
+    Trial(
+        "error-as-404", Bug.ERROR_AS_404, (_strike("link-cut", link="registry.us-south-2->store.us-south-2", shape="refused"),), rate="60/s"
+    ),
     Trial(
         "balancer-resends",
         Bug.BALANCER_RESENDS,
