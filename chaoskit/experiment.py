@@ -5,7 +5,7 @@ Starts nothing and asks no driver: a file that loads can be planned on any machi
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
@@ -22,7 +22,7 @@ from chaoskit.model.strike import Change
 from chaoskit.model.topology import Topology
 from chaoskit.model.units import Duration, Rate, nanoseconds
 from chaoskit.model.verdict import GUARDS, Expectation
-from chaoskit.model.workload import WorkloadSpec
+from chaoskit.model.workload import TRACED, WorkloadSpec
 from chaoskit.variants import Tree, expectation, for_driver, trees
 from chaoskit.yamlplaces import Placed, child, parse, plain, read
 
@@ -55,16 +55,29 @@ class Objective(_Model):
 
 
 class Workload(_Model):
-    """What is asked of the region: sessions a second over all lanes, and the limit of one attempt."""
+    """What is asked of the region: sessions a second over all lanes, and the limit of one attempt.
 
-    mix: Literal["basic", "tag-race", "housekeeping"]
+    `scale` multiplies the blob sizes of the published trace (default 0.01), `tenants` is how many share the registry (default 6).
+    """
+
+    mix: Literal["basic", "tag-race", "housekeeping", "registry", "push-heavy", "read-only", "large-layers", "pull-storm"]
     rate: Annotated[Rate, Field(le=MAX_RATE)]
     timeout: Positive = timedelta(seconds=10)
     objective: Objective = Objective()
+    scale: Annotated[float, Field(gt=0, le=1)] | None = None
+    tenants: Annotated[int, Field(ge=1, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _has_such_knobs(self) -> "Workload":
+        for name, mixes in (("scale", (*TRACED, "pull-storm")), ("tenants", TRACED)):
+            if getattr(self, name) is not None and self.mix not in mixes:
+                raise ValueError(f"{name!r} says nothing to the mix {self.mix!r}; leave it out, or choose one of {', '.join(mixes)}")
+        return self
 
     def spec(self) -> WorkloadSpec:
         """The same as the plan of a run wants it."""
-        return WorkloadSpec(self.mix, self.rate, nanoseconds(self.timeout), self.objective_ns)
+        known = WorkloadSpec(self.mix, self.rate, nanoseconds(self.timeout), self.objective_ns)
+        return replace(known, scale=self.scale or known.scale, tenants=self.tenants or known.tenants)
 
     @property
     def objective_ns(self) -> Mapping[str, int]:

@@ -20,7 +20,7 @@ from chaoskit.plane.injector import Injector
 from chaoskit.registry.client import open_clients
 from chaoskit.rundir import RunFolder
 from chaoskit.workload.course import LANE_PROFILES, Setting
-from chaoskit.workload.plan import sessions
+from chaoskit.workload.plan import digest, sessions
 from chaoskit.workload.recorder import Recorder
 from chaoskit.workload.runner import Runner
 from chaoskit.workload.sweep import final_reads, sent_values
@@ -86,8 +86,9 @@ class Stage:
         regions = {zone: self.topology.region_of(zone) for zone in deployment.entries}
         timeout_ns = nanoseconds(self.experiment.workload.timeout)
         recorder = Recorder(self._record, self.clock, lambda: self.phase.name, regions)
-        run_id = self.folder.path.name
-        plan = sessions(self.experiment.workload.spec(), self.topology.zones, run_id=run_id, seed=self.seed, duration_ns=_PLANNED_NS)
+        run_id, spec, zones = self.folder.path.name, self.experiment.workload.spec(), self.topology.zones
+        self.folder.write_meta({"plan_sha256": await blocking(digest, spec, zones, seed=self.seed, duration_ns=_PLANNED_NS)})
+        plan = sessions(spec, zones, run_id=run_id, seed=self.seed, duration_ns=_PLANNED_NS)
         async with (
             open_clients(deployment.entries, timeout_ns=timeout_ns, clock=self.clock) as clients,
             asyncio.TaskGroup() as group,

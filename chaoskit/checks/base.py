@@ -16,7 +16,7 @@ from chaoskit.model.verdict import CheckResult, Finding, Verdict
 NEVER = int(np.iinfo(np.int64).min)
 MOST_FINDINGS = 20
 
-SESSIONS = ("push", "pull", "delete", "list")
+SESSIONS = ("push", "pull", "delete", "list", "login")
 MANIFEST_READS = ("manifest-get", "manifest-head")
 BLOB_READS = ("blob-get", "blob-head")
 TRAFFIC = ("steady", "strike", "recover")

@@ -1,8 +1,12 @@
-"""A pull: the manifest of a tag, then every child it names, bytes verified against digests. A tag that is not there is an answer.
+"""A pull: the manifest of a tag, then the blobs it names, bytes verified against digests. A tag that is not there is an answer.
 
 Where a child is not there the tag is asked for once more: if it is gone too, the image was deleted under the pull, and that is an answer.
 """
 
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from copy import copy
 from functools import partial
 
 import msgspec
@@ -10,6 +14,7 @@ import msgspec
 from chaoskit.model.history import Operation, Outcome
 from chaoskit.registry.client import Answer
 from chaoskit.workload.course import Course, Try
+from chaoskit.workload.requests import fetched
 
 
 async def pull(course: Course) -> Operation:
@@ -22,8 +27,7 @@ async def pull(course: Course) -> Operation:
     if manifest.observed != "read-ok":
         return course.ended(Outcome.FAILED, manifest)
     size_bytes = manifest.size_bytes
-    for digest in manifest.children:
-        child = await course.persist(partial(_blob, course, digest))
+    for digest, child in await _blobs(course, fetched(course.session, manifest.children)):
         if child.observed == "absent":
             again = await course.persist(partial(read_tag, course))
             if again.observed == "absent":
@@ -41,6 +45,27 @@ async def read_tag(course: Course, turn: Try) -> Answer:
     session = course.session
     row = course.row("manifest-get", turn, reference=session.tag)
     return await course.attempt(row, course.client.manifest_get(session.repository, session.tag))
+
+
+async def _blobs(course: Course, digests: Sequence[str]) -> Sequence[tuple[str, Answer]]:
+    """Blobs and their answers, in order, as many at once as the session says; none is begun after one that was not read.
+
+    Each tries again by itself: were all to move on together, three failures at once would lead back to the entry they began at.
+    """
+    answers = dict[str, Answer]()
+    waiting = iter(digests)
+
+    async def fetch(own: Course) -> None:
+        for digest in waiting:
+            answers[digest] = await own.persist(partial(_blob, own, digest))
+            if answers[digest].observed != "read-ok":
+                deque(waiting, maxlen=0)
+
+    courses = (course, *(copy(course) for _ in digests[1 : course.session.at_once]))
+    async with asyncio.TaskGroup() as group:
+        for each in courses:
+            group.create_task(fetch(each))
+    return [(digest, answers[digest]) for digest in digests if digest in answers]
 
 
 async def _blob(course: Course, digest: str, turn: Try) -> Answer:

@@ -14,13 +14,20 @@ from chaoskit.model.workload import Session
 from chaoskit.workload.course import Course, Setting
 from chaoskit.workload.delete import delete
 from chaoskit.workload.listing import list_tags
+from chaoskit.workload.login import login
 from chaoskit.workload.pull import pull
 from chaoskit.workload.push import push
 
 MAX_IN_FLIGHT = 2_000
 GRACE_S = 2.0
 
-_BY_ACTION: Mapping[str, Callable[[Course], Awaitable[Operation]]] = {"push": push, "pull": pull, "delete": delete, "list": list_tags}
+_BY_ACTION: Mapping[str, Callable[[Course], Awaitable[Operation]]] = {
+    "push": push,
+    "pull": pull,
+    "delete": delete,
+    "list": list_tags,
+    "login": login,
+}
 
 
 @dataclass(slots=True)
@@ -44,6 +51,7 @@ class Runner:
         self._stopped = asyncio.Event()
         self._changed = asyncio.Event()
         self._grace_s = GRACE_S
+        self._reached_ns = -1
 
     def stop(self, *, grace_s: float = GRACE_S) -> None:
         """Start nothing more; what is under way may take `grace_s`, then it is cancelled and its writes stay open. Idempotent."""
@@ -72,7 +80,10 @@ class Runner:
             await self._drain(under_way)
 
     async def _reach(self, due_ns: int) -> bool:
-        """Wait until an instant; False if stopped before it."""
+        """Wait until an instant; False if stopped before it. What is due at one instant starts in one turn of the loop."""
+        if due_ns == self._reached_ns:
+            return not self._stopped.is_set()
+        self._reached_ns = due_ns
         wait_s = (due_ns - self._setting.recorder.clock()) / 1e9
         try:
             async with asyncio.timeout(max(wait_s, 0)):

@@ -11,10 +11,11 @@ import chaoskit
 ROOT = Path(chaoskit.__file__).parent
 MAX_LINES = 300
 
+PLANNING = ("plan", "drafts", "mixes", "requests", "sizes", "storm", "trace")  # the pure part of the load
 # Bottom first. A module may import from its own row and from rows below it; `chaoskit.` is left out.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "model", "stats", "projection"),
-    ("faults", "checks", "registry", "workload.plan"),
+    ("faults", "checks", "registry", *(f"workload.{part}" for part in PLANNING)),
     ("plane", "workload", "drivers.base", "host"),
     ("drivers", "experiment", "kinds", "variants", "complaints", "yamlplaces", "rundir", "rows"),
     ("run", "stage", "judgement", "report", "rescue"),

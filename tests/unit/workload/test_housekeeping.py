@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from chaoskit.errors import BadExperiment
 from chaoskit.model.workload import Session, WorkloadSpec
-from chaoskit.workload.plan import MOVING_TAGS, RIPE_NS, RIPE_SESSIONS, housekeeping, sessions
+from chaoskit.workload.mixes import housekeeping
+from chaoskit.workload.plan import MOVING_TAGS, RIPE_NS, RIPE_SESSIONS, sessions
 
 S = 1_000_000_000
 ZONES = ("us-south-1", "us-south-2", "us-south-3")

@@ -1,5 +1,6 @@
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,8 @@ from hypothesis import strategies as st
 
 from chaoskit.errors import BadExperiment
 from chaoskit.model.workload import Session, WorkloadSpec
-from chaoskit.workload.plan import RIPE_NS, RIPE_SESSIONS, basic, sessions
+from chaoskit.workload.mixes import MIXES, basic
+from chaoskit.workload.plan import RIPE_NS, RIPE_SESSIONS, digest, sessions
 
 S = 1_000_000_000
 ZONES = ("us-south-1", "us-south-2", "us-south-3")
@@ -134,3 +136,13 @@ def test_in_a_tag_race_every_push_overwrites_one_of_few_tags() -> None:
     tags = {(session.repository, session.tag) for session in planned if session.action == "push"}
     assert len(tags) == 8
     assert {tag for _, tag in tags} == {"latest-0001", "latest-0002"}
+
+
+@pytest.mark.parametrize("mix", sorted(MIXES))
+def test_a_plan_is_known_by_a_digest_that_no_run_name_changes(mix: str) -> None:
+    spec = WorkloadSpec(mix, 20.0, 10 * S, {})
+    first = digest(spec, ZONES, seed=1, duration_ns=600 * S)
+    assert first == digest(spec, ZONES, seed=1, duration_ns=900 * S)
+    assert first != digest(spec, ZONES, seed=2, duration_ns=600 * S)
+    assert first != digest(replace(spec, rate=21.0), ZONES, seed=1, duration_ns=600 * S)
+    assert re.fullmatch("[0-9a-f]{64}", first)
