@@ -55,10 +55,11 @@ class Objective(_Model):
 
 
 class Workload(_Model):
-    """What is asked of the region: sessions a second over all lanes, and the limit of one attempt."""
+    """What is asked of the region: sessions a second over all lanes, the client in the regional one, and the limit of one attempt."""
 
     mix: Literal["basic", "tag-race", "housekeeping"]
     rate: Annotated[Rate, Field(le=MAX_RATE)]
+    profile: Literal["none", "basic", "crane", "containerd", "skopeo", "regclient", "docker"] = "basic"
     timeout: Positive = timedelta(seconds=10)
     objective: Objective = Objective()
 

@@ -8,27 +8,29 @@ from functools import partial
 import msgspec
 
 from chaoskit.model.history import Operation, Outcome
-from chaoskit.registry.client import Answer
-from chaoskit.workload.course import Course, Try
+from chaoskit.registry.patience import Step
+from chaoskit.workload.course import Course, Sent, Try
+
+_WHOLE = ("read-ok", "rest-ok")
 
 
 async def pull(course: Course) -> Operation:
     """The whole pull: OK with the manifest's digest, OK and absent, or FAILED where something is missing, wrong or did not come."""
     if (refused := await course.greet()) is not None:
         return course.ended(Outcome.FAILED, refused)
-    manifest = await course.persist(partial(read_tag, course))
+    manifest = await course.persist("manifest-get", partial(read_tag, course))
     if manifest.observed == "absent":
         return course.ended(Outcome.OK, manifest)
     if manifest.observed != "read-ok":
         return course.ended(Outcome.FAILED, manifest)
     size_bytes = manifest.size_bytes
     for digest in manifest.children:
-        child = await course.persist(partial(_blob, course, digest))
+        child = await course.persist("blob-get", partial(_blob, course, digest))
         if child.observed == "absent":
-            again = await course.persist(partial(read_tag, course))
+            again = await course.persist("manifest-get", partial(read_tag, course))
             if again.observed == "absent":
                 return course.ended(Outcome.OK, again)
-        if child.observed != "read-ok":
+        if child.observed not in _WHOLE:
             ended = course.ended(Outcome.FAILED, child)
             return msgspec.structs.replace(ended, got=manifest.got, children=manifest.children, detail=f"{child.observed}: {digest}")
         size_bytes += child.size_bytes
@@ -36,12 +38,14 @@ async def pull(course: Course) -> Operation:
     return msgspec.structs.replace(ended, got=manifest.got, children=manifest.children, size_bytes=size_bytes)
 
 
-async def read_tag(course: Course, turn: Try) -> Answer:
+async def read_tag(course: Course, step: Step, turn: Try) -> Sent:
     """One try of the manifest of the session's tag."""
     session = course.session
     row = course.row("manifest-get", turn, reference=session.tag)
-    return await course.attempt(row, course.client.manifest_get(session.repository, session.tag))
+    return await course.attempt(row, course.client.manifest_get(session.repository, session.tag)), None
 
 
-async def _blob(course: Course, digest: str, turn: Try) -> Answer:
-    return await course.attempt(course.row("blob-get", turn, digest=digest), course.client.blob_get(course.session.repository, digest))
+async def _blob(course: Course, digest: str, step: Step, turn: Try) -> Sent:
+    """A try of a child: all of it, or the rest of what the try before left."""
+    row = course.row("blob-get", turn, digest=digest)
+    return await course.attempt(row, course.client.blob_get(course.session.repository, digest, held=turn.held)), None
