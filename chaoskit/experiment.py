@@ -55,13 +55,14 @@ class Objective(_Model):
 
 
 class Workload(_Model):
-    """What is asked of the region: sessions a second over all lanes, and the limit of one attempt.
+    """What is asked of the region: sessions a second over all lanes, the client in the regional one, and the limit of one attempt.
 
     `scale` multiplies the blob sizes of the published trace (default 0.01), `tenants` is how many share the registry (default 6).
     """
 
     mix: Literal["basic", "tag-race", "housekeeping", "registry", "push-heavy", "read-only", "large-layers", "pull-storm"]
     rate: Annotated[Rate, Field(le=MAX_RATE)]
+    profile: Literal["none", "basic", "crane", "containerd", "skopeo", "regclient", "docker"] = "basic"
     timeout: Positive = timedelta(seconds=10)
     objective: Objective = Objective()
     scale: Annotated[float, Field(gt=0, le=1)] | None = None

@@ -19,7 +19,7 @@ from chaoskit.model.units import nanoseconds
 from chaoskit.plane.injector import Injector
 from chaoskit.registry.client import open_clients
 from chaoskit.rundir import RunFolder
-from chaoskit.workload.course import LANE_PROFILES, Setting
+from chaoskit.workload.course import Setting, lane_profiles
 from chaoskit.workload.plan import digest, sessions
 from chaoskit.workload.recorder import Recorder
 from chaoskit.workload.runner import Runner
@@ -94,7 +94,7 @@ class Stage:
             asyncio.TaskGroup() as group,
         ):
             kept = (session for session in plan if session.lane != "pinned" or session.entry != self.skips)
-            runner = Runner(kept, Setting(clients, recorder, run_id, LANE_PROFILES))
+            runner = Runner(kept, Setting(clients, recorder, run_id, lane_profiles(self.experiment.workload.profile)))
             self._enter("steady")
             load = group.create_task(runner.run())
             watching = group.create_task(watch(self.folder.events.host, self.clock))

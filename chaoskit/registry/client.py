@@ -14,9 +14,9 @@ from yarl import URL
 
 from chaoskit.model.history import Outcome
 from chaoskit.model.workload import PlannedBlob
-from chaoskit.registry.image import INDEX_TYPE, MANIFEST_TYPE, Blob, Manifest, blob_bytes, children, tags
-from chaoskit.registry.outcome import Observation, classify
-from chaoskit.registry.wire import Reply, Request, Wire
+from chaoskit.registry.image import INDEX_TYPE, MANIFEST_TYPE, Blob, Manifest, blob_bytes, children, error_code, tags
+from chaoskit.registry.outcome import Observation, Trouble, classify
+from chaoskit.registry.wire import Held, Reply, Request, Wire
 
 WRITES = frozenset({"upload-post", "upload-patch", "upload-put", "manifest-put", "manifest-delete", "blob-delete"})
 _PAGES = 64
@@ -30,7 +30,8 @@ class Answer:
     """What one attempt showed. `called_ns` is before the first byte, `returned_ns` after the last.
 
     `got` is the digest of the bytes received by a GET, `advertised` and `advertised_bytes` are the headers' word. `location` is where an
-    upload goes on, already rebased on the entry in use.
+    upload goes on, already rebased on the entry in use. `size_bytes` is of the whole body, of which a `held` beginning is left where it
+    broke off. `code` is the first error code of the body; `retry_after_ns` is 0 without the header and where it is a date.
     """
 
     outcome: Outcome
@@ -47,6 +48,11 @@ class Answer:
     location: str = ""
     body: bytes = b""
     detail: str = ""
+    trouble: Trouble = ""
+    code: str = ""
+    retry_after_ns: int = 0
+    held: Held | None = None
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +84,9 @@ class Client:
         """Is the blob there, and how long is it said to be."""
         return _read(await self.wire.exchange(Request("HEAD", f"/v2/{repository}/blobs/{digest}")))
 
-    async def blob_get(self, repository: str, digest: str) -> Answer:
-        """The whole blob, hashed as it comes and not kept."""
-        return _content(await self.wire.exchange(Request("GET", f"/v2/{repository}/blobs/{digest}")), asked=digest)
+    async def blob_get(self, repository: str, digest: str, *, held: Held | None = None) -> Answer:
+        """The blob, or what comes after what is held of it, hashed as it comes and not kept."""
+        return _content(await self.wire.exchange(Request("GET", f"/v2/{repository}/blobs/{digest}", held=held)), asked=digest)
 
     async def upload_post(self, repository: str) -> Answer:
         """Open an upload session; its place is in `location`."""
@@ -175,6 +181,7 @@ def _observation(reply: Reply, *, is_write: bool, upload: Upload | None = None) 
         is_sent=reply.sent_ns is not None,
         status=reply.status,
         trouble=reply.trouble,
+        is_rest=reply.is_rest,
         is_upload_step=upload is not None,
         is_after_unknown=upload is not None and upload.is_doubtful,
     )
@@ -192,7 +199,17 @@ def _answer(reply: Reply, seen: Observation) -> Answer:
         advertised=reply.headers.get("Docker-Content-Digest", "") if reply.status < 300 else "",
         advertised_bytes=int(length) if length.isdecimal() and not seen.is_write else -1,
         detail=reply.detail or (reply.body[:200].decode(errors="replace").strip() if reply.status >= 400 else ""),
+        trouble=reply.trouble,
+        code=error_code(reply.body) if reply.status >= 400 else "",
+        retry_after_ns=_retry_after_ns(reply),
+        held=reply.held if reply.status in (200, 206) else None,
+        is_kept=reply.is_kept,
     )
+
+
+def _retry_after_ns(reply: Reply) -> int:
+    text = reply.headers.get("Retry-After", "") if reply.status >= 400 else ""
+    return int(text) * 1_000_000_000 if text.isdecimal() else 0
 
 
 def _read(reply: Reply) -> Answer:
@@ -212,7 +229,7 @@ def _step(reply: Reply, target: str, upload: Upload) -> Answer:
 def _content(reply: Reply, *, asked: str, parse: Callable[[bytes], tuple[str, ...]] | None = None) -> Answer:
     """A GET's answer: bytes against the digest asked for and the one advertised, then parsed."""
     seen = _observation(reply, is_write=False)
-    if reply.status != 200 or reply.trouble:
+    if (reply.status != 200 and not reply.is_rest) or reply.trouble:
         return _answer(reply, seen)
     got = f"sha256:{reply.sha256}"
     found, parses = tuple[str, ...](), True

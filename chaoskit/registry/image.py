@@ -93,6 +93,15 @@ class _TagList(msgspec.Struct):
     tags: tuple[str, ...] | None = ()
 
 
+class _Error(msgspec.Struct):
+    code: str = ""
+
+
+class _Errors(msgspec.Struct):
+    errors: tuple[_Error, ...] = ()
+
+
+_refusals = msgspec.json.Decoder(_Errors)
 _documents = msgspec.json.Decoder(_Document)
 _tag_lists = msgspec.json.Decoder(_TagList)
 
@@ -116,3 +125,11 @@ def tags(body: bytes) -> tuple[str, ...]:
         return _tag_lists.decode(body).tags or ()
     except msgspec.MsgspecError as error:
         raise ValueError(f"not a list of tags ({error}): {body[:80]!r}") from error
+
+
+def error_code(body: bytes) -> str:
+    """The first error code of a refusal, "" if it names none."""
+    try:
+        return next((error.code for error in _refusals.decode(body).errors), "")
+    except msgspec.MsgspecError:
+        return ""

@@ -20,7 +20,7 @@ class Observation:
 
     `trouble` is what ended it instead of a complete answer (`cut`: the body was shorter than announced). `is_sent` is true as soon as
     a byte of the request *may* have left. `status` is 0 without an answer. `is_after_unknown`: an earlier step of this upload session
-    was UNKNOWN.
+    was UNKNOWN. `is_rest`: this is where a body that broke off goes on, as was asked for; digest and parsing are those of the whole.
     """
 
     is_write: bool
@@ -29,6 +29,7 @@ class Observation:
     trouble: Trouble = ""
     is_upload_step: bool = False
     is_after_unknown: bool = False
+    is_rest: bool = False
     digest_matches: bool = True
     parses: bool = True
 
@@ -64,7 +65,7 @@ def _read(status: int, *, digest_matches: bool = True, parses: bool = True) -> C
     return lambda seen: (
         not seen.is_write
         and not seen.trouble
-        and seen.status == status
+        and (seen.status == status or (seen.is_rest and status == 200))
         and seen.digest_matches == digest_matches
         and (not digest_matches or seen.parses == parses)
     )
@@ -101,11 +102,11 @@ TABLE = (
     Row("tls", "TLS failed; no request byte left", _FAILED, _FAILED, "bad", _unsent("tls")),
     Row(
         "short-body",
-        "a read's body ends before its Content-Length or its last chunk: not corruption",
+        "a read's body ends, or is reset, before its Content-Length or its last chunk: not corruption",
         None,
         _FAILED,
         "bad",
-        lambda seen: not seen.is_write and seen.trouble == "cut",
+        lambda seen: not seen.is_write and (seen.trouble == "cut" or (seen.trouble == "reset" and seen.status > 0)),
     ),
     Row("maybe-sent-reset", "any request byte may have left, then a reset", _UNKNOWN, _FAILED, "bad", _sent("reset")),
     Row(
@@ -148,10 +149,11 @@ TABLE = (
         "good",
         lambda seen: _write(201, 202, 204)(seen) and seen.parses,
     ),
-    Row("read-ok", "200 with its full body, or a HEAD's headers (no Range is ever asked for)", None, _OK, "good", _read(200)),
+    Row("rest-ok", "206 with all that was missing of a body that broke off", None, _OK, "good", lambda s: s.is_rest and _read(200)(s)),
+    Row("read-ok", "200 with its full body, or a HEAD's headers", None, _OK, "good", _read(200)),
     Row(
         "digest-differs",
-        "200, complete, but the bytes hash to another digest: an integrity violation",
+        "200 (or such a 206), complete, but the bytes hash to another digest: an integrity violation",
         None,
         _OK,
         "bad",

@@ -102,6 +102,8 @@ def _worn_step(profile: Profile, wear: Wear, counted: Sequence[Failure], address
     free = patience.free if patience else 0
     if len(of_step) <= free:
         return Retry(last.step, 0, last.address)
+    if last.is_broken_body and last.trouble != "cut":
+        return GiveUp()
     account = _Account(profile, wear, counted, worn)
     turns = ((last.address + turn) % addresses for turn in range(1, addresses + 1))
     left = next((address for address in turns if not account.is_dropped(address)), None)

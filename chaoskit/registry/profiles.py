@@ -43,9 +43,10 @@ BASIC = Profile(
     body=_BASIC_READ,
     pull=Failover.TRY,
     push=Failover.TRY,
-    goes_on={"blob-head": "upload-post"},
 )
-"""Ours, of no client: three tries, after 1 s and 3 s, each at the next entry; all but a definitive 4xx counts."""
+"""Ours, of no client: three tries, after 1 s and 3 s, each at the next entry; all but a definitive 4xx counts. A HEAD of a blob answered
+with an error is no failure to our push: it goes on.
+"""
 
 _CRANE_TROUBLES: frozenset[Trouble] = frozenset({"reset", "eof", "timeout"})
 _CRANE_READ = Patience((100 * _MS, 300 * _MS), statuses=_5XX | {408, 499, 522}, troubles=_CRANE_TROUBLES, jitter=0.1)

@@ -34,8 +34,19 @@ class _TooLong(ChaosError):
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The beginning of a body that broke off: its length and the SHA-256 so far, which nobody may update any more."""
+
+    size_bytes: int
+    sha256: "hashlib._Hash"
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """What to send. `target` is the path and query as they go on the wire. A body of chunks needs its `size_bytes`."""
+    """What to send. `target` is the path and query as they go on the wire. A body of chunks needs its `size_bytes`.
+
+    With `held` only what comes after it is asked for, by Range.
+    """
 
     method: str
     target: str
@@ -43,13 +54,16 @@ class Request:
     body: bytes | Iterator[bytes] | None = None
     size_bytes: int = 0
     keeps_body: bool = False
+    held: Held | None = None
 
 
 @dataclass(slots=True)
 class Reply:
     """How the attempt ended. `status` 0: no answer. `sent_ns` None: proven that no byte of the request left.
 
-    The answer's body is always hashed (`sha256`, hex) and counted, and kept where it was asked for or explains an error.
+    The answer's body is always hashed (`sha256`, hex) and counted, and kept where it was asked for or explains an error. Both go on from
+    what was held where the answer is the rest of it (`is_rest`: 206, and its Content-Range begins there). `held` is what is left of a
+    body that broke off. `is_kept`: the connection had served a request before.
     """
 
     called_ns: int
@@ -62,6 +76,9 @@ class Reply:
     size_bytes: int = 0
     body: bytes = b""
     detail: str = ""
+    is_rest: bool = False
+    held: Held | None = None
+    is_kept: bool = False
 
 
 async def _never_resend(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -83,6 +100,7 @@ class Wire:
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(self._note_sent)
+        trace.on_connection_reuseconn.append(_note_kept)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -125,6 +143,8 @@ class Wire:
         if self._session is None:
             raise RuntimeError(f"client of {self.entry} is not open; use it as an async context manager")
         headers = {**request.headers}
+        if request.held:
+            headers["Range"] = f"bytes={request.held.size_bytes}-"
         body: bytes | AsyncIterator[bytes] | None
         if request.body is None or isinstance(request.body, bytes):
             body = request.body
@@ -140,10 +160,14 @@ class Wire:
             trace_request_ctx=reply,
         ) as response:
             reply.status, reply.headers = response.status, response.headers
-            await self._receive(response, reply, keeps_body=request.keeps_body or response.status >= 400)
+            reply.is_rest = request.held is not None and _begins_at(response, request.held.size_bytes)
+            await self._receive(response, reply, request)
 
-    async def _receive(self, response: aiohttp.ClientResponse, reply: Reply, *, keeps_body: bool) -> None:
-        sha256, kept = hashlib.sha256(), []
+    async def _receive(self, response: aiohttp.ClientResponse, reply: Reply, request: Request) -> None:
+        keeps_body = request.keeps_body or response.status >= 400
+        sha256, kept = hashlib.sha256(), list[bytes]()
+        if reply.is_rest and request.held:
+            sha256, reply.size_bytes = request.held.sha256.copy(), request.held.size_bytes
         limit = KEPT_BYTES if keeps_body else HASHED_BYTES
         try:
             async for chunk in response.content.iter_any():
@@ -153,11 +177,30 @@ class Wire:
                 sha256.update(chunk)
                 if keeps_body:
                     kept.append(chunk)
-        except BaseException:
+        except BaseException as error:
+            reply.held = Held(reply.size_bytes, sha256)
+            lost = _lost(response) if isinstance(error, aiohttp.ClientPayloadError) else None
             response.close()
+            if lost:
+                raise lost from error
             raise
         reply.returned_ns = self._clock()
         reply.sha256, reply.body = sha256.hexdigest(), b"".join(kept)
+
+
+async def _note_kept(session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceConnectionReuseconnParams) -> None:
+    context.trace_request_ctx.is_kept = True
+
+
+def _lost(response: aiohttp.ClientResponse) -> OSError | None:
+    """The error that broke the connection under a body, None where it was closed in an orderly way: aiohttp has one class for both."""
+    protocol = response.connection.protocol if response.connection else None
+    lost = None if protocol is None else protocol.exception()  # a protocol with nothing queued is false
+    return lost if isinstance(lost, OSError) else None
+
+
+def _begins_at(response: aiohttp.ClientResponse, offset_bytes: int) -> bool:
+    return response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset_bytes}-")
 
 
 async def _sending(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -18,7 +18,7 @@ async def delete(course: Course) -> Operation:
     """The whole delete: as its last DELETE was answered; OK and absent where the tag is not there, FAILED where that is not known."""
     if (refused := await course.greet()) is not None:
         return course.ended(Outcome.FAILED, refused)
-    manifest = await course.persist(partial(read_tag, course))
+    manifest = await course.persist("manifest-get", partial(read_tag, course))
     if manifest.observed == "absent":
         return course.ended(Outcome.OK, manifest)
     if manifest.observed != "read-ok":

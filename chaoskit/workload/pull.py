@@ -13,15 +13,18 @@ import msgspec
 
 from chaoskit.model.history import Operation, Outcome
 from chaoskit.registry.client import Answer
-from chaoskit.workload.course import Course, Try
+from chaoskit.registry.patience import Step
+from chaoskit.workload.course import Course, Sent, Try
 from chaoskit.workload.requests import fetched
+
+_WHOLE = ("read-ok", "rest-ok")
 
 
 async def pull(course: Course) -> Operation:
     """The whole pull: OK with the manifest's digest, OK and absent, or FAILED where something is missing, wrong or did not come."""
     if (refused := await course.greet()) is not None:
         return course.ended(Outcome.FAILED, refused)
-    manifest = await course.persist(partial(read_tag, course))
+    manifest = await course.persist("manifest-get", partial(read_tag, course))
     if manifest.observed == "absent":
         return course.ended(Outcome.OK, manifest)
     if manifest.observed != "read-ok":
@@ -29,10 +32,10 @@ async def pull(course: Course) -> Operation:
     size_bytes = manifest.size_bytes
     for digest, child in await _blobs(course, fetched(course.session, manifest.children)):
         if child.observed == "absent":
-            again = await course.persist(partial(read_tag, course))
+            again = await course.persist("manifest-get", partial(read_tag, course))
             if again.observed == "absent":
                 return course.ended(Outcome.OK, again)
-        if child.observed != "read-ok":
+        if child.observed not in _WHOLE:
             ended = course.ended(Outcome.FAILED, child)
             return msgspec.structs.replace(ended, got=manifest.got, children=manifest.children, detail=f"{child.observed}: {digest}")
         size_bytes += child.size_bytes
@@ -40,11 +43,11 @@ async def pull(course: Course) -> Operation:
     return msgspec.structs.replace(ended, got=manifest.got, children=manifest.children, size_bytes=size_bytes)
 
 
-async def read_tag(course: Course, turn: Try) -> Answer:
+async def read_tag(course: Course, step: Step, turn: Try) -> Sent:
     """One try of the manifest of the session's tag."""
     session = course.session
     row = course.row("manifest-get", turn, reference=session.tag)
-    return await course.attempt(row, course.client.manifest_get(session.repository, session.tag))
+    return await course.attempt(row, course.client.manifest_get(session.repository, session.tag)), None
 
 
 async def _blobs(course: Course, digests: Sequence[str]) -> Sequence[tuple[str, Answer]]:
@@ -57,8 +60,8 @@ async def _blobs(course: Course, digests: Sequence[str]) -> Sequence[tuple[str, 
 
     async def fetch(own: Course) -> None:
         for digest in waiting:
-            answers[digest] = await own.persist(partial(_blob, own, digest))
-            if answers[digest].observed != "read-ok":
+            answers[digest] = await own.persist("blob-get", partial(_blob, own, digest))
+            if answers[digest].observed not in _WHOLE:
                 deque(waiting, maxlen=0)
 
     courses = (course, *(copy(course) for _ in digests[1 : course.session.at_once]))
@@ -68,5 +71,7 @@ async def _blobs(course: Course, digests: Sequence[str]) -> Sequence[tuple[str, 
     return [(digest, answers[digest]) for digest in digests if digest in answers]
 
 
-async def _blob(course: Course, digest: str, turn: Try) -> Answer:
-    return await course.attempt(course.row("blob-get", turn, digest=digest), course.client.blob_get(course.session.repository, digest))
+async def _blob(course: Course, digest: str, step: Step, turn: Try) -> Sent:
+    """A try of a child: all of it, or the rest of what the try before left."""
+    row = course.row("blob-get", turn, digest=digest)
+    return await course.attempt(row, course.client.blob_get(course.session.repository, digest, held=turn.held)), None

@@ -1,17 +1,19 @@
 """A push: each blob by HEAD, POST, (PATCH,) PUT, then the manifest under its tag, one after the other.
 
-An upload whose step is UNKNOWN is given up; another try begins with a new HEAD. Another try of the manifest sends another manifest.
-Like docker, and unlike crane, a push goes on where the HEAD was answered with an error; one that got no answer ends the try.
+A client's habits say how many HEADs there are and whether there is a PATCH; those of none are the plan's, one HEAD and now and then a
+PATCH. Like docker, and unlike crane, such a push goes on where the HEAD was answered with an error; one that got no answer ends the try.
+Another try of the manifest sends another manifest, whatever the client.
 """
 
-from functools import partial
+from typing import assert_never
 
 import msgspec
 
 from chaoskit.model.history import Operation, Outcome
 from chaoskit.registry.client import Answer, Upload
 from chaoskit.registry.image import Blob, Manifest, blob, image_manifest
-from chaoskit.workload.course import Course, Try
+from chaoskit.registry.patience import Step
+from chaoskit.workload.course import Course, Sent, Try
 
 
 async def push(course: Course) -> Operation:
@@ -21,17 +23,18 @@ async def push(course: Course) -> Operation:
     session = course.session
     blobs = tuple(blob(planned) for planned in (session.again if session.after in course.purged else session.blobs))
     for part in blobs:
-        answer = await course.persist(partial(_upload, course, part), is_upload=True)
+        upload = _Uploading(course, part)
+        answer = await course.persist(upload.first, upload.send)
         if answer.outcome is not Outcome.OK:
             return course.ended(Outcome.FAILED, answer)
     sent: list[Manifest] = []
 
-    async def put(turn: Try) -> Answer:
+    async def put(step: Step, turn: Try) -> Sent:
         manifest = _manifest(course, blobs, turn)
         sent.append(manifest)
-        return await _put(course, manifest, turn)
+        return await _put(course, manifest, turn), None
 
-    answer = await course.persist(put)
+    answer = await course.persist("manifest-put", put)
     size_bytes = sum(part.planned.size_bytes for part in blobs) + len(sent[-1].body)
     ended = course.ended(answer.outcome, answer)
     return msgspec.structs.replace(ended, digest=sent[-1].digest, children=sent[-1].children, size_bytes=size_bytes)
@@ -48,19 +51,77 @@ async def _put(course: Course, manifest: Manifest, turn: Try) -> Answer:
     return await course.attempt(row, course.client.manifest_put(session.repository, session.tag, manifest))
 
 
-async def _upload(course: Course, part: Blob, turn: Try) -> Answer:
-    """One blob, from its HEAD on, until it is there or a step is not OK. A HEAD answered with an error says nothing: it is sent then."""
-    repository, digest, planned = course.session.repository, part.digest, part.planned
-    client = course.client
-    answer = await course.attempt(course.row("blob-head", turn, digest=digest), client.blob_head(repository, digest))
-    if answer.observed == "read-ok" or not answer.status:
+class _Uploading:
+    """One blob on its way. A POST opens a session, PATCH and PUT go on in the one opened last, also after a step of it failed."""
+
+    def __init__(self, course: Course, part: Blob) -> None:
+        self._course = course
+        self._part = part
+        self._is_planned = course.habits.upload == "planned"
+        self._is_chunked = part.planned.chunked if self._is_planned else course.habits.upload == "chunked"
+        self._heads_left = course.habits.heads_of_a_blob
+        self._open = Upload("")
+
+    @property
+    def first(self) -> Step:
+        """The step that an upload begins with."""
+        return "blob-head" if self._heads_left else "upload-post"
+
+    async def send(self, step: Step, turn: Try) -> Sent:
+        """One step, and the one that follows where it went well."""
+        match step:
+            case "blob-head":
+                return await self._head(turn)
+            case "upload-post":
+                return await self._post(turn)
+            case "upload-patch":
+                return await self._patch(turn)
+            case "upload-put" | "upload-commit":
+                return await self._end(turn, has_bytes=step == "upload-put"), None
+            case "ping" | "manifest-head" | "manifest-get" | "manifest-put" | "blob-get" | "delete":
+                raise AssertionError(f"{step} is no step of an upload")
+            case _:
+                assert_never(step)
+
+    async def _head(self, turn: Try) -> Sent:
+        course, digest = self._course, self._part.digest
+        answer = await course.attempt(
+            course.row("blob-head", turn, digest=digest), course.client.blob_head(course.session.repository, digest)
+        )
+        goes_on = answer.status > 0 if self._is_planned else answer.outcome is Outcome.OK
+        if answer.observed == "read-ok" or not goes_on:
+            return answer, None
+        self._heads_left -= 1
+        return answer, "blob-head" if self._heads_left > 0 else "upload-post"
+
+    async def _post(self, turn: Try) -> Sent:
+        course = self._course
+        answer = await course.attempt(
+            course.row("upload-post", turn, digest=self._part.digest), course.client.upload_post(course.session.repository)
+        )
+        if answer.outcome is not Outcome.OK:
+            return answer, None
+        self._open = Upload(answer.location)
+        return answer, "upload-patch" if self._is_chunked else "upload-put"
+
+    async def _patch(self, turn: Try) -> Sent:
+        course, planned = self._course, self._part.planned
+        row = course.row("upload-patch", turn, digest=self._part.digest, size_bytes=planned.size_bytes)
+        answer = await course.attempt(row, course.client.upload_patch(self._open, planned))
+        if answer.outcome is not Outcome.OK:
+            self._note(answer)
+            return answer, None
+        self._open = Upload(answer.location, self._open.is_doubtful)
+        return answer, "upload-commit"
+
+    async def _end(self, turn: Try, *, has_bytes: bool) -> Answer:
+        course, part = self._course, self._part
+        row = course.row("upload-put", turn, digest=part.digest, size_bytes=part.planned.size_bytes if has_bytes else 0)
+        answer = await course.attempt(row, course.client.upload_put(self._open, part, has_bytes=has_bytes))
+        self._note(answer)
         return answer
-    row = course.row("upload-post", course.next_step(turn), digest=digest)
-    answer = await course.attempt(row, client.upload_post(repository))
-    if answer.outcome is Outcome.OK and planned.chunked:
-        row = course.row("upload-patch", course.next_step(turn), digest=digest, size_bytes=planned.size_bytes)
-        answer = await course.attempt(row, client.upload_patch(Upload(answer.location), planned))
-    if answer.outcome is not Outcome.OK:
-        return answer
-    row = course.row("upload-put", course.next_step(turn), digest=digest, size_bytes=0 if planned.chunked else planned.size_bytes)
-    return await course.attempt(row, client.upload_put(Upload(answer.location), part, has_bytes=not planned.chunked))
+
+    def _note(self, answer: Answer) -> None:
+        """After an unknown step nothing in this session is sure: what is refused later may be so because the step happened."""
+        if answer.outcome is Outcome.UNKNOWN:
+            self._open = Upload(self._open.location, is_doubtful=True)

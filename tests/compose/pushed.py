@@ -11,7 +11,7 @@ from chaoskit.model.history import Operation, Outcome
 from chaoskit.model.topology import three_zones
 from chaoskit.model.workload import WorkloadSpec
 from chaoskit.registry.client import open_clients
-from chaoskit.workload.course import LANE_PROFILES, Setting
+from chaoskit.workload.course import Setting, lane_profiles
 from chaoskit.workload.plan import sessions
 from chaoskit.workload.recorder import Recorder
 from chaoskit.workload.runner import Runner
@@ -27,7 +27,7 @@ async def pushed(name: str, state: Path) -> None:
     async with open_clients(region.entries, timeout_ns=TIMEOUT_NS, clock=time.monotonic_ns) as clients:
         recorder = Recorder(rows.append, time.monotonic_ns, lambda: "steady", dict.fromkeys(region.entries, "us-south"))
         plan = sessions(spec, tuple(region.entries), run_id="by-hand", seed=1, duration_ns=DURATION_NS)
-        await Runner(plan, Setting(clients, recorder, "by-hand", LANE_PROFILES)).run()
+        await Runner(plan, Setting(clients, recorder, "by-hand", lane_profiles("basic"))).run()
     region.close()
     for row in rows:
         if row.action == "push" and row.outcome is Outcome.OK:

@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import itertools
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ class Asked:
     path: str
     query: dict[str, list[str]]
     body: bytes
+    begins_at: int = 0  # as its Range says
 
     @property
     def is_manifest_put(self) -> bool:
@@ -29,7 +32,8 @@ class Asked:
 
 @dataclass(slots=True)
 class Registry:
-    """The contents shared by all entries. `mischief` may answer a request instead: `drop`, `hang`, a status, or "" to behave."""
+    """The contents shared by all entries. `mischief` may answer a request instead: `drop`, `hang`, a status, or "" to behave; `cut` and
+    `reset` send half of the answer's body, then end the connection."""
 
     mischief: Callable[[Asked], str] = lambda asked: ""
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -56,7 +60,12 @@ class Registry:
             digest = "sha256:" + hashlib.sha256(asked.body).hexdigest()
             store[key] = store[digest] = asked.body
             return 201, {"Docker-Content-Digest": digest}, b""
-        return (200, {}, store[key]) if key in store else (404, {}, b"{}")
+        if key not in store:
+            return 404, {}, b"{}"
+        content, start = store[key], asked.begins_at
+        return (
+            (206, {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}, content[start:]) if start else (200, {}, content)
+        )
 
     def _tags(self, asked: Asked) -> tuple[int, dict[str, str], bytes]:
         last = asked.query.get("last", [""])[0]
@@ -83,24 +92,39 @@ class Registry:
                 lengths = [line.split(":")[1] for line in head.splitlines() if line.lower().startswith("content-length:")]
                 url = urlsplit(target)
                 body = await reader.readexactly(int(lengths[0]) if lengths else 0)
-                asked = Asked(zone, method, url.path, parse_qs(url.query), body)
+                ranges = [line.split("=")[1] for line in head.splitlines() if line.lower().startswith("range:")]
+                asked = Asked(zone, method, url.path, parse_qs(url.query), body, int(ranges[0].rstrip("-")) if ranges else 0)
                 self.asked.append(asked)
                 mischief = self.mischief(asked)
                 if mischief == "drop":
                     return
                 if mischief == "hang":
                     await asyncio.Event().wait()
-                status, headers, content = (int(mischief), {}, b"") if mischief else self.answer(asked)
+                status, headers, content = (int(mischief), {}, b"") if mischief.isdecimal() else self.answer(asked)
                 lines = [
                     f"HTTP/1.1 {status} X",
                     f"Content-Length: {len(content)}",
                     *(f"{name}: {value}" for name, value in headers.items()),
                 ]
-                writer.write("\r\n".join([*lines, "", ""]).encode() + (b"" if method == "HEAD" else content))
+                writer.write("\r\n".join([*lines, "", ""]).encode() + (b"" if method == "HEAD" else content[: _sent(mischief, content)]))
+                if mischief in ("cut", "reset"):
+                    await writer.drain()
+                    await _break(writer, mischief)
+                    return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
+
+
+def _sent(mischief: str, content: bytes) -> int:
+    return len(content) // 2 if mischief in ("cut", "reset") else len(content)
+
+
+async def _break(writer: asyncio.StreamWriter, how: str) -> None:
+    if how == "reset":
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.close()
 
 
 @asynccontextmanager

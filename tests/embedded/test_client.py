@@ -14,7 +14,7 @@ import pytest
 from chaoskit.model.history import Outcome
 from chaoskit.model.workload import PlannedBlob
 from chaoskit.registry.client import Answer, Client, Upload
-from chaoskit.registry.image import blob, image_manifest
+from chaoskit.registry.image import blob, blob_bytes, image_manifest
 from chaoskit.registry.wire import KEPT_BYTES
 
 Writer = asyncio.StreamWriter
@@ -191,6 +191,101 @@ def test_a_body_that_stalls_ends_at_the_same_deadline() -> None:
 def test_a_body_cut_short_is_not_corruption() -> None:
     _, answer = run(CALLS["GET"], then_hang_up(answering("200 OK", b"{", Content_Length="100")))
     assert (answer.outcome, answer.observed, answer.got) == (Outcome.FAILED, "short-body", "")
+
+
+async def half_then_reset(writer: Writer) -> None:
+    await answering("200 OK", b"{", Content_Length="100")(writer)
+    await writer.drain()
+    await reset(writer)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "trouble"),
+    [(then_hang_up(answering("200 OK", b"{", Content_Length="100")), "cut"), (half_then_reset, "reset")],
+    ids=["end", "reset"],
+)
+def test_a_body_that_ends_early_is_told_from_one_that_is_reset(behaviour: Behaviour, trouble: str) -> None:
+    _, answer = run(CALLS["GET"], behaviour)
+    assert (answer.trouble, answer.observed, answer.status) == (trouble, "short-body", 200)
+
+
+WHOLE = b"".join(blob_bytes(LAYER.planned.seed, LAYER.planned.size_bytes))
+CUT = 150_000
+
+
+def resumed(rest: Behaviour) -> tuple[Script, Answer, Answer]:
+    async def go() -> tuple[Script, Answer, Answer]:
+        half = then_hang_up(answering("200 OK", WHOLE[:CUT], Content_Length=str(len(WHOLE))))
+        async with scripted(half, rest) as (script, client):
+            first = await client.blob_get("r", LAYER.digest)
+            return script, first, await client.blob_get("r", LAYER.digest, held=first.held)
+
+    return asyncio.run(go())
+
+
+def test_the_rest_of_a_body_is_hashed_on_from_what_is_held() -> None:
+    at = f"bytes {CUT}-{len(WHOLE) - 1}/{len(WHOLE)}"
+    script, first, second = resumed(answering("206 Partial Content", WHOLE[CUT:], Content_Range=at, Docker_Content_Digest=LAYER.digest))
+    assert first.held is not None
+    assert (first.held.size_bytes, first.trouble) == (CUT, "cut")
+    assert f"Range: bytes={CUT}-\r\n" in script.heads[1]
+    assert (second.outcome, second.observed, second.status) == (Outcome.OK, "rest-ok", 206)
+    assert (second.got, second.size_bytes, second.held) == (LAYER.digest, len(WHOLE), None)
+
+
+def test_other_bytes_than_the_missing_ones_are_another_digest() -> None:
+    at = f"bytes {CUT}-{len(WHOLE) - 1}/{len(WHOLE)}"
+    _, _, second = resumed(answering("206 Partial Content", WHOLE[: len(WHOLE) - CUT], Content_Range=at))
+    assert (second.outcome, second.observed) == (Outcome.OK, "digest-differs")
+
+
+def test_a_registry_that_ignores_the_range_sends_a_whole_body() -> None:
+    _, _, second = resumed(answering("200 OK", WHOLE))
+    assert (second.observed, second.got, second.size_bytes) == ("read-ok", LAYER.digest, len(WHOLE))
+
+
+def test_a_range_that_begins_elsewhere_is_no_answer_to_ours() -> None:
+    _, _, second = resumed(answering("206 Partial Content", WHOLE[1:], Content_Range=f"bytes 1-{len(WHOLE) - 1}/{len(WHOLE)}"))
+    assert (second.outcome, second.observed) == (Outcome.FAILED, "anything-else")
+
+
+def test_a_body_that_breaks_off_twice_is_held_to_the_second_break() -> None:
+    more = answering("206 Partial Content", WHOLE[CUT:-10], Content_Range=f"bytes {CUT}-", Content_Length=str(len(WHOLE) - CUT))
+    _, first, second = resumed(then_hang_up(more))
+    assert first.held is not None
+    assert second.held is not None
+    assert (first.held.size_bytes, second.held.size_bytes) == (CUT, len(WHOLE) - 10)
+    assert second.held.sha256.hexdigest() == hashlib.sha256(WHOLE[:-10]).hexdigest()
+    assert first.held.sha256.hexdigest() == hashlib.sha256(WHOLE[:CUT]).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"errors":[{"code":"TOOMANYREQUESTS","message":"m"},{"code":"UNKNOWN"}]}', "TOOMANYREQUESTS"),
+        (b'{"errors":[]}', ""),
+        (b'{"errors":["x"]}', ""),
+        (b"<html>", ""),
+        (b"", ""),
+    ],
+)
+def test_a_refusal_tells_its_code_and_when_to_come_again(body: bytes, code: str) -> None:
+    _, answer = run(CALLS["GET"], answering("429 Too Many", body, Retry_After="7"))
+    assert (answer.code, answer.retry_after_ns) == (code, 7 * 10**9)
+
+
+@pytest.mark.parametrize("text", ["Wed, 21 Oct 2037 07:28:00 GMT", "soon", "-1"])
+def test_a_date_to_come_again_at_is_not_read(text: str) -> None:
+    _, answer = run(CALLS["GET"], answering("503 Unavailable", Retry_After=text))
+    assert answer.retry_after_ns == 0
+
+
+def test_an_answer_says_whether_its_connection_had_served_before() -> None:
+    async def go() -> list[bool]:
+        async with scripted(answering("200 OK", b"{}"), answering("200 OK", b"{}"), hang_up) as (_, client):
+            return [(await client.ping()).is_kept for _ in range(3)]
+
+    assert asyncio.run(go()) == [False, True, True]
 
 
 def test_a_manifest_is_hashed_and_its_children_are_named() -> None:

@@ -13,7 +13,7 @@ import pytest
 from chaoskit.model.history import Operation, Outcome
 from chaoskit.model.workload import PlannedBlob, Session, WorkloadSpec
 from chaoskit.registry.client import Client, open_clients
-from chaoskit.registry.profiles import NONE, Profile
+from chaoskit.registry.profiles import BASIC, NONE, Profile
 from chaoskit.workload.course import Setting
 from chaoskit.workload.plan import sessions
 from chaoskit.workload.recorder import Recorder
@@ -23,7 +23,15 @@ from tests.embedded.scripted_registry import ZONES, Asked, Registry, listening
 
 UNKNOWN, OK, FAILED = Outcome.UNKNOWN, Outcome.OK, Outcome.FAILED
 MS = 1_000_000
-QUICK = {"pinned": NONE, "regional": Profile("basic", (20 * MS, 40 * MS))}
+
+
+def hurried(profile: Profile, delays_ns: tuple[int, ...]) -> Profile:
+    """The same client with other waits between its tries."""
+    patience = {step: replace(each, delays_ns=delays_ns) for step, each in profile.patience.items()}
+    return replace(profile, delays_ns=delays_ns, patience=patience, body=profile.body and replace(profile.body, delays_ns=delays_ns))
+
+
+QUICK = {"pinned": NONE, "regional": hurried(BASIC, (20 * MS, 40 * MS))}
 
 
 @dataclass(slots=True)

@@ -25,6 +25,10 @@ def wrong(*, digest_matches: bool = True, parses: bool = True) -> Observation:
     return Observation(is_write=False, is_sent=True, status=200, digest_matches=digest_matches, parses=parses)
 
 
+def rest(*, digest_matches: bool = True) -> Observation:
+    return Observation(is_write=False, is_sent=True, status=206, is_rest=True, digest_matches=digest_matches)
+
+
 CASES = [
     (write(trouble="harness", is_sent=False), FAILED, "not-sent"),
     (read(trouble="harness", is_sent=False), FAILED, "not-sent"),
@@ -66,6 +70,11 @@ CASES = [
     (write(202), OK, "write-ok"),
     (write(204), OK, "write-ok"),
     (read(200), OK, "read-ok"),
+    (rest(), OK, "rest-ok"),
+    (rest(digest_matches=False), OK, "digest-differs"),
+    (read(200, "reset"), FAILED, "short-body"),
+    (read(206, "reset"), FAILED, "short-body"),
+    (write(201, "reset"), UNKNOWN, "maybe-sent-reset"),
     (wrong(digest_matches=False), OK, "digest-differs"),
     (wrong(digest_matches=False, parses=False), OK, "digest-differs"),
     (wrong(parses=False), OK, "unparsable"),

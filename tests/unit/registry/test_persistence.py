@@ -111,6 +111,11 @@ def test_regclient_asks_mirrors_in_turn_and_leaves_out_the_one_that_says_503() -
     assert next_step(REGCLIENT, [first, second, third, fourth], addresses=3) == Retry("manifest-get", 60 * MS, 2)
 
 
+def test_a_body_that_is_reset_is_the_end_to_regclient_whatever_mirrors_it_has() -> None:
+    assert next_step(REGCLIENT, [Failure("blob-get", 200, "cut", offset_bytes=100)], addresses=3) == Retry("blob-get", 0, 1, 100)
+    assert next_step(REGCLIENT, [Failure("blob-get", 200, "reset", offset_bytes=100)], addresses=3) == GIVE_UP
+
+
 def test_regclient_pushes_to_one_host() -> None:
     assert next_step(REGCLIENT, [Failure("manifest-put", 500)], addresses=3) == Retry("manifest-put", 200 * MS, 0)
 
