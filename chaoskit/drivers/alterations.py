@@ -5,7 +5,6 @@ folder first, so that it can be given back by somebody else, and is known where 
 its container is made again, with all that it had; what its log said until then is kept in the region's folder.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import cast
 from docker.client import DockerClient
 from docker.models.containers import Container
 
-from chaoskit.drivers.garage import garage
+from chaoskit.drivers.garage import ask, garage
 from chaoskit.errors import DeployFailed, PlaneFailed
 
 SECRET = "REGISTRY_HTTP_SECRET"
@@ -56,8 +55,9 @@ def _note(folder: Path) -> Path:
 
 
 def _may_write(store: Container, key: str) -> bool:
-    told = json.loads(garage(store, "json-api", "GetBucketInfo", json.dumps({"globalAlias": "registry"})))
-    return any(one["accessKeyId"] == key and one["permissions"]["write"] for one in told["keys"])
+    keys = cast(list[Mapping[str, object]], ask(store, "GetBucketInfo", globalAlias="registry")["keys"])
+    permissions = [cast(Mapping[str, bool], one["permissions"]) for one in keys if one["accessKeyId"] == key]
+    return any(one["write"] for one in permissions)
 
 
 def secret_of(client: DockerClient, container: Container) -> str:
