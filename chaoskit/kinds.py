@@ -22,11 +22,13 @@ from chaoskit.checks.sessions import Sessions
 from chaoskit.checks.tags import Tags
 from chaoskit.faults.base import Fault
 from chaoskit.faults.link import Bandwidth, Latency, LinkCut
-from chaoskit.faults.process import ProcessFreeze, ProcessKill, ProcessRestart
+from chaoskit.faults.operation import Collection, WritePermission, WrongSecret
+from chaoskit.faults.process import ProcessFreeze, ProcessKill, ProcessRestart, RollingRestart
 from chaoskit.faults.zone import ZoneFreeze, ZoneKill, ZoneOutage, ZonePartition
 
 Outages = ZoneOutage | ZonePartition | ZoneFreeze | ZoneKill | LinkCut | Latency | Bandwidth | ProcessKill | ProcessFreeze | ProcessRestart
-AnyFault = Annotated[Outages, Field(discriminator="kind")]
+Operations = RollingRestart | WritePermission | WrongSecret | Collection
+AnyFault = Annotated[Outages | Operations, Field(discriminator="kind")]
 
 Safety = Durability | Integrity | Closure | Phantom | Tags | Lists | Deletes | Sessions | Refusal | Recoverability
 Service = Availability | Failover
@@ -44,6 +46,10 @@ _FAULTS: tuple[type[Fault], ...] = (
     ProcessKill,
     ProcessFreeze,
     ProcessRestart,
+    RollingRestart,
+    WritePermission,
+    WrongSecret,
+    Collection,
 )
 _CHECKS: tuple[type[Check], ...] = (
     Durability,

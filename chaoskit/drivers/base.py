@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from chaoskit.model.strike import Alteration
 from chaoskit.model.topology import Topology
 
 State = Literal["running", "frozen", "dead"]
@@ -80,6 +81,22 @@ class Deployment(Protocol):
 
     def restart(self, component: str) -> None:
         """Stop gracefully, then start."""
+        ...
+
+    def alterations(self) -> Mapping[str, Alteration]:
+        """What was altered and not restored, by component name; read from the region, so another process may have done it."""
+        ...
+
+    def alter(self, component: str, alteration: Alteration) -> None:
+        """Alter a component; returns when it is in force. Idempotent. PlaneFailed if the component cannot have that alteration."""
+        ...
+
+    def restore(self, component: str, alteration: Alteration) -> None:
+        """Take an alteration back; returns when it is. Idempotent, also after an `alter` that failed half way."""
+        ...
+
+    def collect(self, component: str) -> str:
+        """Run a registry's collector of garbage to its end; the last thing it said. PlaneFailed if it failed."""
         ...
 
     def restart_plane(self) -> None:

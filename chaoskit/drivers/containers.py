@@ -14,9 +14,11 @@ from docker.client import DockerClient
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 
+from chaoskit.drivers import alterations
 from chaoskit.drivers.base import Address, ComponentState
 from chaoskit.drivers.composefiles import CONTROL_PORT, SECRETS, listener_port
 from chaoskit.errors import PlaneFailed
+from chaoskit.model.strike import Alteration
 from chaoskit.model.topology import Topology
 
 LABEL_REGION = "io.chaoskit.region"
@@ -50,7 +52,7 @@ class ContainerRegion:
     project: str
     topology: Topology
     values: Mapping[str, str]
-    containers: Mapping[str, Container]
+    containers: dict[str, Container]
     facts: Mapping[str, str]
 
     def close(self) -> None:
@@ -125,6 +127,52 @@ class ContainerRegion:
         with docker_errors(f"restart {component}", self.project):
             self._container(component).restart(timeout=1)
 
+    @property
+    def _folder(self) -> Path:
+        return Path(self.values["CHAOSKIT_REGION_DIR"])
+
+    def _named(self, kind: str) -> dict[str, Container]:
+        return {one.name: self._container(one.name) for one in self.topology.components if one.kind == kind}
+
+    def alterations(self) -> Mapping[str, Alteration]:
+        """From the note of the permission and the environment of the registries' containers."""
+        found: dict[str, Alteration] = {}
+        if alterations.is_read_only(self._folder):
+            found |= dict.fromkeys(self._named("store"), "read-only")
+        with docker_errors("reading the registries' secrets", self.project):
+            for name, registry in self._named("registry").items():
+                if alterations.secret_of(self.client, registry) != self.values["CHAOSKIT_HTTP_SECRET"]:
+                    found[name] = "other-secret"
+        return found
+
+    def alter(self, component: str, alteration: Alteration) -> None:
+        """Take the permission from the cluster's key, or make the registry's container again with a secret of its own."""
+        self._alter(component, alteration, restores=False)
+
+    def restore(self, component: str, alteration: Alteration) -> None:
+        """Give the permission back, or make the registry's container again with the region's secret."""
+        self._alter(component, alteration, restores=True)
+
+    def _alter(self, component: str, alteration: Alteration, *, restores: bool) -> None:
+        kind, container = component.partition(".")[0], self._container(component)
+        with docker_errors(f"{alteration} of {component}", self.project):
+            match kind, alteration:
+                case "store", "read-only":
+                    stores = [container, *(one for name, one in self._named("store").items() if name != component)]
+                    alterations.set_writing(stores, self.values["CHAOSKIT_S3_KEY"], self._folder, allowed=restores)
+                case "registry", "other-secret":
+                    common = self.values["CHAOSKIT_HTTP_SECRET"]
+                    secret = common if restores else f"other-{common}"
+                    if alterations.secret_of(self.client, container) != secret:
+                        self.containers[component] = alterations.with_secret(self.client, container, secret, folder=self._folder)
+                case _:
+                    raise PlaneFailed(f"{component} cannot be {alteration}: only stores are read-only, only registries have a secret")
+
+    def collect(self, component: str) -> str:
+        """`registry garbage-collect` in the registry's container."""
+        with docker_errors(f"collecting at {component}", self.project):
+            return alterations.collect(self._container(component))
+
     def restart_plane(self) -> None:
         """Restart Toxiproxy; its configuration file brings back every proxy, enabled and without toxics."""
         with docker_errors("restart toxiproxy", self.project):
@@ -142,6 +190,8 @@ class ContainerRegion:
                 log = b"(the container is gone)\n"
             except (APIError, requests.RequestException) as error:
                 raise PlaneFailed(f"reading the log of {name}: {error}") from error
+            past = alterations.past_log(self._folder, name)
+            log = (past.read_bytes() if past.exists() else b"") + log
             for secret in hidden:
                 log = log.replace(secret, b"***")
             (folder / f"{name}.log").write_bytes(log)

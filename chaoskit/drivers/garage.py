@@ -70,15 +70,30 @@ def _connect(topology: Topology, stores: Mapping[str, Container], ids: Mapping[s
             _until(deadline, stores[zone], "node", "connect", peer)
 
 
+def ask(store: Container, endpoint: str, **arguments: str) -> Mapping[str, object]:
+    """One call of the admin API. DeployFailed if it fails, or if what it printed is no JSON: a busy daemon may cut an output short."""
+    text = garage(store, "json-api", endpoint, *([json.dumps(arguments)] if arguments else []))
+    try:
+        return cast(Mapping[str, object], json.loads(text))
+    except json.JSONDecodeError as error:
+        raise DeployFailed(f"'garage json-api {endpoint}' in {store.name} printed {text[:80]!r}, wanted JSON") from error
+
+
 def peers_up(store: Container) -> int:
     """How many nodes of the cluster this store sees up, itself included."""
-    status = json.loads(garage(store, "json-api", "GetClusterStatus"))
-    return sum(bool(node.get("isUp")) for node in status["nodes"])
+    nodes = cast(list[Mapping[str, object]], ask(store, "GetClusterStatus")["nodes"])
+    return sum(bool(node.get("isUp")) for node in nodes)
 
 
 def wait_mesh(store: Container, count: int, deadline: float) -> None:
     """Wait until a store sees `count` nodes up: before a strike every node must see every peer."""
-    while (seen := peers_up(store)) < count:
+    while True:
+        try:
+            if (seen := peers_up(store)) >= count:
+                return
+            last = f"{store.name} sees {seen} of {count} stores up"
+        except DeployFailed as error:
+            last = str(error)
         if time.monotonic() > deadline:
-            raise DeployFailed(f"{store.name} sees {seen} of {count} stores up at the end of the limit")
+            raise DeployFailed(f"{last} at the end of the limit")
         time.sleep(_POLL_S)

@@ -6,18 +6,32 @@ from itertools import combinations
 from typing import Literal
 
 from chaoskit.errors import BadExperiment
-from chaoskit.model.strike import Change, ProcessFrozen, ProcessKilled, ProcessRestarted, ProxyDown, ToxicOn
+from chaoskit.model.strike import (
+    Alteration,
+    Altered,
+    Change,
+    Collected,
+    ProcessFrozen,
+    ProcessKilled,
+    ProcessRestarted,
+    ProxyDown,
+    ToxicOn,
+)
 
 Held = Literal["frozen", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What differs from a healthy region: links down, toxics by link, components not running. A restart leaves nothing to want."""
+    """What differs from a healthy region: links down, toxics by link, components not running or altered.
+
+    Restarts and collections leave nothing to want.
+    """
 
     down: frozenset[str] = frozenset()
     toxics: Mapping[str, tuple[ToxicOn, ...]] = field(default_factory=dict)
     processes: Mapping[str, Held] = field(default_factory=dict)
+    altered: Mapping[str, Alteration] = field(default_factory=dict)
 
 
 def fold(strikes: Iterable[tuple[Change, ...]]) -> Wanted:
@@ -29,6 +43,7 @@ def fold(strikes: Iterable[tuple[Change, ...]]) -> Wanted:
     down: set[str] = set()
     toxics: dict[str, dict[str, ToxicOn]] = {}
     processes: dict[str, Held] = {}
+    altered: dict[str, Alteration] = {}
     for change in (change for changes in active for change in changes):
         match change:
             case ProxyDown(link):
@@ -39,9 +54,11 @@ def fold(strikes: Iterable[tuple[Change, ...]]) -> Wanted:
                 processes[component] = "frozen"
             case ProcessKilled(component):
                 processes[component] = "dead"
-            case ProcessRestarted():
+            case Altered(component, alteration):
+                altered[component] = alteration
+            case ProcessRestarted() | Collected():
                 pass
-    return Wanted(frozenset(down), {link: tuple(on[name] for name in sorted(on)) for link, on in toxics.items()}, processes)
+    return Wanted(frozenset(down), {link: tuple(on[name] for name in sorted(on)) for link, on in toxics.items()}, processes, altered)
 
 
 def contradiction(a: Iterable[Change], b: Iterable[Change]) -> str | None:
@@ -89,5 +106,9 @@ def told(change: Change) -> str:
             return "process frozen"
         case ProcessKilled():
             return "process killed"
-        case ProcessRestarted():
-            return "process restarted"
+        case ProcessRestarted(_, turn):
+            return f"process restarted, turn {turn + 1}" if turn else "process restarted"
+        case Altered(_, alteration):
+            return alteration
+        case Collected():
+            return "collector run"

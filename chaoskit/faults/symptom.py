@@ -10,13 +10,17 @@ from chaoskit.model.topology import Link, Topology
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The symptom of a link, with the least delay (ms) and the rate (KB/s, 0 = no limit) of each stream: up is towards the target."""
+    """The symptom of a link, with the least delay (ms) and the rate (KB/s, 0 = no limit) of each stream: up is towards the target.
+
+    `arrives`: the link is silent only towards the peer. What it sends reaches the target, which may hang up, and Toxiproxy passes that on.
+    """
 
     symptom: Symptom = Symptom.HEALTHY
     up_ms: int = 0
     down_ms: int = 0
     up_kb_s: int = 0
     down_kb_s: int = 0
+    arrives: bool = False
 
 
 def expected(wanted: Wanted, topology: Topology) -> Mapping[str, Expected]:
@@ -31,8 +35,9 @@ def _of_link(link: Link, wanted: Wanted) -> Expected:
         return Expected(Symptom.REFUSED)
     if any(toxic.type == "reset_peer" for toxic in toxics):
         return Expected(Symptom.RESET)
-    if process == "frozen" or any(_silences(toxic) for toxic in toxics):
-        return Expected(Symptom.SILENT)
+    silenced = {toxic.stream for toxic in toxics if _silences(toxic)}
+    if process == "frozen" or silenced:
+        return Expected(Symptom.SILENT, arrives=process != "frozen" and silenced == {"downstream"})
     delays = {toxic.stream: _least_ms(toxic) for toxic in toxics if toxic.type == "latency"}
     rates = {toxic.stream: dict(toxic.attributes)["rate"] for toxic in toxics if toxic.type == "bandwidth"}
     if not delays and not rates:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
+
+Alteration = Literal["read-only", "other-secret"]
 
 
 class Symptom(StrEnum):
@@ -54,12 +57,36 @@ class ProcessKilled:
 
 @dataclass(frozen=True, slots=True)
 class ProcessRestarted:
-    """A component is stopped and started once, at injection; healing only makes sure that it runs."""
+    """A component is stopped and started once, at injection; healing only makes sure that it runs.
+
+    `turn`: restarts of one turn go side by side; the next turn begins when those components answer again and `settle_ms` are over.
+    """
+
+    component: str
+    turn: int = 0
+    settle_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """A component runs on with something else about it until healed.
+
+    `read-only`: a store refuses all that its registries want to write, and only that (their key has lost the permission).
+    `other-secret`: a registry signs and checks upload sessions with a secret of its own; it is restarted for that, and again at the heal.
+    """
+
+    component: str
+    alteration: Alteration
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A registry's collector of garbage runs once, at injection; there is nothing to heal."""
 
     component: str
 
 
-Change = ProxyDown | ToxicOn | ProcessFrozen | ProcessKilled | ProcessRestarted
+Change = ProxyDown | ToxicOn | ProcessFrozen | ProcessKilled | ProcessRestarted | Altered | Collected
 
 
 @dataclass(frozen=True, slots=True)

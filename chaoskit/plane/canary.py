@@ -71,16 +71,18 @@ def probe_of(link: Link, expected: Expected) -> Probe:
     A store as its peers dial it: Garage reads a hello of 64 bytes, checks its MAC against a secret that a canary does not have, and
     hangs up (kuska-handshake, async_std/handshake.rs). So 63 bytes must leave the connection open, and the 64th must end it.
     The 64 bytes are an HTTP request all the same, for stores that speak HTTP to their peers.
+    Where a silent link lets the bytes arrive nothing is sent that makes the target hang up: not the end of a hello, no Connection: close.
     A trickle is shown by a request padded to half a second of its rate (at most 12 kB); a store's peers cannot be sent more than 64.
     """
     if link.target_kind == "store" and link.source.partition(".")[0] == "store":
         head = b"GET / HTTP/1.1\r\nHost: chaoskit\r\nX: "
         hello = head + b"x" * (_HELLO_BYTES - len(head) - 4) + b"\r\n\r\n"
-        return Probe(hello[:-1], hello[-1:])
+        return Probe(hello[:-1], b"" if expected.arrives else hello[-1:])
     path = b"/" if link.target_kind == "store" else b"/v2/"
     pad = min(expected.up_kb_s * _PAD_MS, PAD_MOST)
     lines = b"".join(b"X-Pad: " + b"x" * min(_PAD_LINE, pad - at) + b"\r\n" for at in range(0, pad, _PAD_LINE))
-    return Probe(b"GET " + path + b" HTTP/1.1\r\nHost: chaoskit\r\nUser-Agent: chaoskit-canary\r\nConnection: close\r\n" + lines + b"\r\n")
+    head = b"GET " + path + b" HTTP/1.1\r\nHost: chaoskit\r\nUser-Agent: chaoskit-canary\r\n"
+    return Probe(head + (b"" if expected.arrives else b"Connection: close\r\n") + lines + b"\r\n")
 
 
 def _limit_s(probe: Probe, expected: Expected) -> float:

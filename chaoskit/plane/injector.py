@@ -4,8 +4,10 @@ Links and processes are always moved to the fold of the strikes now active: stri
 means equal to the fold of nothing. All methods block and take turns on a lock. A strike is undone in full even if parts of that fail.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from threading import Lock
 from typing import Protocol
 
@@ -14,7 +16,7 @@ from chaoskit.errors import BadExperiment, ChaosError, HealFailed, PlaneFailed
 from chaoskit.faults.base import Fault
 from chaoskit.faults.fold import Wanted, contradiction, fold
 from chaoskit.faults.symptom import expected
-from chaoskit.model.strike import Change, ProcessRestarted, ProxyDown, Sample, Struck, Symptom, ToxicOn, Window
+from chaoskit.model.strike import Change, Collected, ProcessRestarted, ProxyDown, Sample, Struck, Symptom, ToxicOn, Window
 from chaoskit.model.topology import Topology
 from chaoskit.plane import processes
 from chaoskit.plane.canary import look_all
@@ -140,6 +142,7 @@ class Injector:
             now_ns = self._clock()
             wrong = [f"{told}{self._since(told, now_ns)}" for told in differences(self._plane.read(), Wanted())]
             wrong += [f"component {n!r} is {s.state}" for n, s in self._deployment.states().items() if s.state != "running"]
+            wrong += [f"component {name!r} is {altered}" for name, altered in self._deployment.alterations().items()]
             if wrong:
                 raise HealFailed(f"{'; '.join(wrong)}; run 'chaoskit down'")
 
@@ -175,10 +178,30 @@ class Injector:
         strike.struck = replace(strike.struck, injected_ns=self._clock())
         applied = self._apply(wanted, ())
         moved = processes.move(self._deployment, wanted.processes, clock=self._clock)
-        restarted = processes.restart(self._deployment, strike.places.started, clock=self._clock)
-        cut = {**applied.acknowledged_ns, **moved, **restarted}
+        altered = processes.alter(self._deployment, wanted.altered, clock=self._clock)
+        restarted = self._restart(strike)
+        collected = [change.component for change in strike.changes if isinstance(change, Collected)]
+        strike.record(notes=processes.collect(self._deployment, collected, clock=self._clock))
+        cut = {**applied.acknowledged_ns, **moved, **altered, **restarted}
         places = {*strike.struck.links, *strike.struck.components}
         strike.struck = replace(strike.struck, cut_ns={place: at_ns for place, at_ns in cut.items() if place in places})
+
+    def _restart(self, strike: _Strike) -> Mapping[str, int]:
+        """Turn by turn: the next when the last one's components answer and have had their time to settle."""
+        restarts = sorted((c for c in strike.changes if isinstance(c, ProcessRestarted)), key=lambda change: change.turn)
+        done: dict[str, int] = {}
+        for turn, group in groupby(restarts, key=lambda change: change.turn):
+            changes = tuple(group)
+            done |= processes.restart(self._deployment, [change.component for change in changes], clock=self._clock)
+            if turn == restarts[-1].turn:
+                break
+            names = {change.component for change in changes}
+            into = tuple(link.name for link in self._topology.links if link.target in names)
+            _, ready_ns = self._witness.until_as_expected(Places(into, ()), self._wanted(), stage="turn", limit_s=self._limits.healthy_s)
+            if ready_ns is None:
+                raise PlaneFailed(f"{', '.join(sorted(names))}: no answer {self._limits.healthy_s:g} s after the restart; the others wait")
+            time.sleep(max(change.settle_ms for change in changes) / 1000)
+        return done
 
     def _withdraw(self, number: int, error: ChaosError) -> None:
         strike = self._active.pop(number)
@@ -204,6 +227,10 @@ class Injector:
                 errors.append(error)
             try:
                 applied = self._apply(wanted, healed)
+            except ChaosError as error:
+                errors.append(error)
+            try:  # last: what is restored needs processes that run and links that carry
+                moved = {**moved, **processes.alter(self._deployment, wanted.altered, clock=self._clock)}
             except ChaosError as error:
                 errors.append(error)
             self._record_healed(healed, {**applied.acknowledged_ns, **moved}, applied.disturbed)

@@ -1,4 +1,4 @@
-"""Components moved from what the driver shows to what is wanted, side by side, and read back."""
+"""Components moved from what the driver shows to what is wanted, and read back."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from chaoskit.drivers.base import ComponentState, Deployment, State
 from chaoskit.errors import ChaosError, PlaneFailed
 from chaoskit.faults.fold import Held
+from chaoskit.model.strike import Alteration
 
 READ_BACK_S = 5.0
 _POLL_S = 0.05
@@ -35,6 +36,43 @@ def restart(deployment: Deployment, components: Iterable[str], *, clock: Callabl
     if chosen:
         _read_back(deployment, lambda states: [_told_start(name, before[name], states[name]) for name in chosen])
     return done
+
+
+def alter(deployment: Deployment, wanted: Mapping[str, Alteration], *, clock: Callable[[], int]) -> Mapping[str, int]:
+    """Alter and restore until every component is as wanted (unaltered unless named); when each was done, by component.
+
+    One after the other, and all are tried even if one fails. Idempotent. PlaneFailed if the region then does not show what is wanted.
+    """
+    found = deployment.alterations()
+    done: dict[str, int] = {}
+    errors: list[ChaosError] = []
+    for name in sorted(found.keys() | wanted.keys()):
+        before, after = found.get(name), wanted.get(name)
+        if before == after:
+            continue
+        try:
+            if before is not None:
+                deployment.restore(name, before)
+            if after is not None:
+                deployment.alter(name, after)
+            done[name] = clock()
+        except ChaosError as error:
+            errors.append(error)
+    if errors:
+        raise PlaneFailed(f"{len(errors)} components could not be altered; first: {errors[0]}") from ExceptionGroup("components", errors)
+    if done and (left := dict(deployment.alterations())) != dict(wanted):
+        raise PlaneFailed(f"altered are {left}, wanted {dict(wanted)}")
+    return done
+
+
+def collect(deployment: Deployment, registries: Iterable[str], *, clock: Callable[[], int]) -> tuple[str, ...]:
+    """Run each registry's collector to its end, one after the other; what each said last. PlaneFailed if one fails."""
+    notes = []
+    for name in registries:
+        start_ns = clock()
+        told = deployment.collect(name)
+        notes.append(f"the collector of {name} ran for {(clock() - start_ns) / 1e9:.1f} s and said last: {told}")
+    return tuple(notes)
 
 
 _Step = Callable[[str], None]

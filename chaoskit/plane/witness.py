@@ -8,7 +8,7 @@ from typing import Protocol
 from chaoskit.drivers.base import Address, ComponentState, Deployment
 from chaoskit.faults.fold import Wanted
 from chaoskit.faults.symptom import Expected, expected
-from chaoskit.model.strike import Sample
+from chaoskit.model.strike import Alteration, Sample
 from chaoskit.model.topology import Link, Topology
 
 PAUSE_S = 0.05
@@ -74,13 +74,13 @@ class Witness:
         if not places.components:
             return ()
         at_ns = self._clock()
-        states = self._deployment.states()
+        states, altered = self._deployment.states(), self._deployment.alterations()
         took_ms = (self._clock() - at_ns) / 1e6
         samples = []
         for name in places.components:
             restarted = stage == "during" and name in places.started
-            want = wanted.processes.get(name, "restarted" if restarted else "running")
-            seen = _state(states[name], places.started[name] if restarted else None)
+            want = wanted.processes.get(name) or wanted.altered.get(name) or ("restarted" if restarted else "running")
+            seen = _state(states[name], altered.get(name), places.started[name] if restarted else None)
             samples.append(Sample(name, stage, at_ns, want, seen, took_ms))
         return tuple(samples)
 
@@ -90,7 +90,9 @@ def _of(names: tuple[str, ...], chosen: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in kept)
 
 
-def _state(state: ComponentState, started_before: str | None) -> str:
+def _state(state: ComponentState, altered: Alteration | None, started_before: str | None) -> str:
+    if state.state == "running" and altered is not None:
+        return altered
     if state.state == "running" and started_before is not None and state.started != started_before:
         return "restarted"
     return state.state

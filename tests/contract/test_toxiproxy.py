@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from chaoskit.drivers.base import Address
 from chaoskit.errors import PlaneFailed
-from chaoskit.faults.base import Severity, Shape, shape_changes
+from chaoskit.faults.base import Direction, Severity, Shape, shape_changes
 from chaoskit.faults.fold import Wanted, fold
 from chaoskit.faults.symptom import Expected, expected
 from chaoskit.faults.zone import ZoneOutage
@@ -104,6 +104,31 @@ def test_healthy_link_is_not_taken_for_a_struck_one(region: Region) -> None:
     for shape in Shape:
         expectation = expected(shaped(shape, ENTRY), TOPOLOGY)[ENTRY]
         assert region.see(ENTRY, expectation).seen == Symptom.HEALTHY
+
+
+def _keep_open(peer: socket.socket) -> None:
+    """A server that keeps its connections: it hangs up only if asked to."""
+    head = b""
+    while more := peer.recv(65536):
+        head += more
+        if b"Connection: close" in head:
+            return
+
+
+@pytest.mark.parametrize("direction", [Direction.TO, Direction.FROM])
+@pytest.mark.parametrize("shape", [Shape.BLACK_HOLE, Shape.STALL])
+def test_canary_sees_silence_of_one_direction(region: Region, shape: Shape, direction: Direction) -> None:
+    with upstream(_keep_open) as http, upstream(refuse_hello) as garage:
+        for link, target in ((ENTRY, http), (PEERS, garage)):
+            changes = shape_changes(shape, link, SEVERITY, direction)
+            expectation = expected(fold([changes]), TOPOLOGY)[link]
+            port = free_port()
+            name = f"{shape} {direction} {link.replace('->', ' ')}"
+            region.plane.create(name, listen=f"127.0.0.1:{port}", upstream=target)
+            region.plane.apply(Wanted(toxics={name: tuple(replace(c, link=name) for c in changes if isinstance(c, ToxicOn))}))
+            sample = look(TOPOLOGY.link(link), Address("127.0.0.1", port), expectation, stage="during", clock=time.monotonic_ns)
+            assert sample.seen == Symptom.SILENT
+            region.plane.apply(Wanted())
 
 
 def test_twenty_one_silent_links_are_seen_together(region: Region) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 from chaoskit.drivers.base import Address
 from chaoskit.drivers.embedded.bugs import Bug, named
 
+READ_ONLY = "read-only"  # a store with this in its folder refuses what registries want to write
+COLLECTED = "collected"  # where a store's collector says what it did, each time it was told to run
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessConfig:

@@ -9,11 +9,12 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from chaoskit.drivers.base import Address, ComponentState, State
-from chaoskit.drivers.embedded.config import ProcessConfig
+from chaoskit.drivers.embedded.config import COLLECTED, READ_ONLY, ProcessConfig
 from chaoskit.drivers.embedded.layout import PROXY, Layout
 from chaoskit.drivers.embedded.nurse import Nurse
 from chaoskit.drivers.embedded.nursery import log_of
 from chaoskit.errors import DeployFailed, PlaneFailed
+from chaoskit.model.strike import Alteration
 from chaoskit.model.topology import Topology
 
 READY_S = 10.0
@@ -22,6 +23,7 @@ _GRACE_S = 1.0
 _STATE_S = 1.0
 _ASK_S = 2.0
 _POLL_S = 0.005
+_COLLECT_S = 30.0
 _ORDER = (PROXY, "store", "registry", "lb")
 _GOOD_IN_A_ROW = 6
 _STATES: Mapping[str, State] = {"T": "frozen", "t": "frozen", "Z": "dead", "X": "dead"}
@@ -54,6 +56,7 @@ class EmbeddedRegion:
     facts: Mapping[str, str]
     nurse: Nurse
     lives: dict[str, Life] = field(default_factory=dict)
+    altered: dict[str, Alteration] = field(default_factory=dict)
     _locks: Mapping[str, threading.Lock] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -139,6 +142,45 @@ class EmbeddedRegion:
             self.nurse.end(life.pid)
             self._start(component)
 
+    def alterations(self) -> Mapping[str, Alteration]:
+        """What was altered: regions of this driver are of one process, which remembers."""
+        return dict(self.altered)
+
+    def alter(self, component: str, alteration: Alteration) -> None:
+        """A store sees the mark in its folder before its next write; a registry is started again with a secret of its own."""
+        self._alter(component, alteration, is_on=True)
+
+    def restore(self, component: str, alteration: Alteration) -> None:
+        """The mark goes; the registry is started again with the region's secret."""
+        self._alter(component, alteration, is_on=False)
+
+    def _alter(self, component: str, alteration: Alteration, *, is_on: bool) -> None:
+        kind, _ = component.partition(".")[0], self._lock(component)
+        if (kind, alteration) not in (("store", "read-only"), ("registry", "other-secret")):
+            raise PlaneFailed(f"{component} cannot be {alteration}: only stores are read-only, only registries have a secret")
+        if is_on is (self.altered.get(component) == alteration):
+            return
+        if is_on:
+            self.altered[component] = alteration
+        else:
+            del self.altered[component]
+        if alteration == "other-secret":
+            self.restart(component)
+        elif is_on:
+            (self.configs[component].path / READ_ONLY).touch()
+        else:
+            (self.configs[component].path / READ_ONLY).unlink(missing_ok=True)
+
+    def collect(self, component: str) -> str:
+        """The collector of the zone's store: it holds what there is, and is as rash as distribution's."""
+        store = f"store.{component.partition('.')[2]}"
+        with self._lock(store):
+            told = self.configs[store].path / COLLECTED
+            before = told.read_text() if told.exists() else ""
+            self.nurse.signal(self.lives[store].pid, signal.SIGUSR2)
+            _until(lambda: told.exists() and told.read_text() != before, f"{store} did not collect within {_COLLECT_S:g} s", _COLLECT_S)
+            return told.read_text()
+
     def restart_plane(self) -> None:
         """Kill the fault proxy and start it on the same addresses, every link clean; returns when its API answers."""
         with self._lock(PROXY):
@@ -181,7 +223,10 @@ class EmbeddedRegion:
             self._spawn(component, incarnation=life.incarnation + 1)
 
     def _spawn(self, component: str, *, incarnation: int = 1) -> None:
-        pid = self.nurse.spawn(replace(self.configs[component], incarnation=incarnation))
+        config = replace(self.configs[component], incarnation=incarnation)
+        if self.altered.get(component) == "other-secret":
+            config = replace(config, secret=f"other-{config.secret}")
+        pid = self.nurse.spawn(config)
         self.lives[component] = Life(pid, _stat(pid)[1], incarnation)
 
     def _wait_answers(self, component: str, address: Address, deadline: float, *, good: int) -> None:

@@ -141,3 +141,10 @@ def test_one_silent_stream_is_enough_for_silence() -> None:
     changes = (ToxicOn(ENTRY, "timeout", "downstream", (("timeout", 0),)),)
     assert expected(fold([changes]), TOPOLOGY)[ENTRY].symptom is Symptom.SILENT
     assert expected(fold([(ProxyDown(ENTRY),)]), TOPOLOGY)[ENTRY].symptom is Symptom.REFUSED
+
+
+@pytest.mark.parametrize(("direction", "arrives"), [("both", False), ("to", False), ("from", True)])
+def test_bytes_arrive_where_only_what_comes_back_is_swallowed(direction: str, arrives: bool) -> None:
+    cut = LinkCut.model_validate({"link": ENTRY, "shape": "black-hole", "direction": direction})
+    assert symptom(ENTRY, cut) == Expected(Symptom.SILENT, arrives=arrives)
+    assert symptom(ENTRY, cut, ProcessFreeze(component="lb.us-south-1")) == Expected(Symptom.SILENT)

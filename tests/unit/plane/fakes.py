@@ -8,7 +8,7 @@ from chaoskit.drivers.base import Address, ComponentState, State
 from chaoskit.errors import PlaneFailed
 from chaoskit.faults.fold import Wanted
 from chaoskit.faults.symptom import Expected
-from chaoskit.model.strike import Sample
+from chaoskit.model.strike import Alteration, Sample
 from chaoskit.model.topology import Link, Topology
 from chaoskit.plane.moves import LinkState, ToxicState, moves
 from chaoskit.plane.toxiproxy import Applied
@@ -67,6 +67,7 @@ class FakeDeployment:
     plane: FakePlane
     processes: dict[str, State] = field(default_factory=dict)
     starts: dict[str, int] = field(default_factory=dict)
+    altered: dict[str, Alteration] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
     entries: Mapping[str, str] = field(default_factory=dict)
@@ -81,10 +82,13 @@ class FakeDeployment:
         names = (component.name for component in self.topology.components)
         return {name: ComponentState(self.processes.get(name, "running"), str(self.starts.get(name, 0))) for name in names}
 
-    def _set(self, verb: str, component: str, state: State) -> None:
-        self.log.append(f"{verb} {component}")
+    def _obey(self, what: str, component: str) -> None:
+        self.log.append(what)
         if component in self.broken:
-            raise PlaneFailed(f"{verb} {component}: broken")
+            raise PlaneFailed(f"{what}: broken")
+
+    def _set(self, verb: str, component: str, state: State) -> None:
+        self._obey(f"{verb} {component}", component)
         self.processes[component] = state
 
     def freeze(self, component: str) -> None:
@@ -102,6 +106,21 @@ class FakeDeployment:
     def restart(self, component: str) -> None:
         self._set("restart", component, "running")
         self.starts[component] = self.starts.get(component, 0) + 1
+
+    def alterations(self) -> Mapping[str, Alteration]:
+        return dict(self.altered)
+
+    def alter(self, component: str, alteration: Alteration) -> None:
+        self._obey(f"alter {component} {alteration}", component)
+        self.altered[component] = alteration
+
+    def restore(self, component: str, alteration: Alteration) -> None:
+        self._obey(f"restore {component} {alteration}", component)
+        self.altered.pop(component, None)
+
+    def collect(self, component: str) -> str:
+        self._obey(f"collect {component}", component)
+        return "3 blobs deleted"
 
     def restart_plane(self) -> None:
         self.log.append("restart_plane")

@@ -1,3 +1,5 @@
+import pytest
+
 from chaoskit.faults.symptom import Expected
 from chaoskit.model.strike import Symptom
 from chaoskit.model.topology import three_zones
@@ -28,3 +30,10 @@ def test_trickle_is_probed_with_half_a_second_of_its_rate() -> None:
     for rate, pad in ((8, 4_000), (1_000_000, 12_000)):
         probe = probe_of(link, Expected(Symptom.TRICKLE, up_kb_s=rate, down_kb_s=rate))
         assert pad <= len(probe.first) - plain <= pad + 100
+
+
+@pytest.mark.parametrize("name", ["client->lb.us-south-1", "registry.us-south-1->store.us-south-1", "store.us-south-1->store.us-south-2"])
+def test_target_that_is_reached_is_given_no_reason_to_hang_up(name: str) -> None:
+    probe = probe_of(TOPOLOGY.link(name), Expected(Symptom.SILENT, arrives=True))
+    assert b"Connection: close" not in probe.first and probe.last == b""
+    assert len(probe.first) == 63 or probe.first.endswith(b"\r\n\r\n")

@@ -1,6 +1,12 @@
-"""A seeded bug (distribution#3045): a collector that deletes blobs no manifest refers to yet, a push's own among them."""
+"""A collector as rash as distribution's (distribution#3045): it deletes blobs no manifest refers to yet, a push's own among them.
+
+It runs when it is told to (experiment `collection`), and all the time as a seeded bug. There is no careful one: like distribution, this
+region can only be collected safely in a window without writes.
+"""
 
 import asyncio
+from itertools import count
+from pathlib import Path
 
 import msgspec
 
@@ -27,13 +33,29 @@ class Collector:
         """Collect until cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
-            before = self._unneeded()
-            await asyncio.sleep(OLDER_S)
-            for repository, digest in before & self._unneeded():
-                try:
-                    await self._registers.put(Key(LINK, repository, digest), None)
-                except Unavailable:
-                    break
+            await self._once()
+
+    async def keep_told(self, told: asyncio.Event, report: Path) -> None:
+        """Collect once whenever told, until cancelled; `report` then says for the how manieth time, and how much went."""
+        for times in count(1):
+            await told.wait()
+            told.clear()
+            deleted = await self._once()
+            new = report.with_suffix(".new")
+            new.write_text(f"run {times}: {deleted} blobs that no manifest refers to deleted")
+            new.rename(report)
+
+    async def _once(self) -> int:
+        deleted = 0
+        before = self._unneeded()
+        await asyncio.sleep(OLDER_S)
+        for repository, digest in before & self._unneeded():
+            try:
+                await self._registers.put(Key(LINK, repository, digest), None)
+            except Unavailable:
+                break
+            deleted += 1
+        return deleted
 
     def _unneeded(self) -> set[tuple[str, str]]:
         for repository, digest in self._disk.registers(MANIFEST):

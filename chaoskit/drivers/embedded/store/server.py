@@ -1,11 +1,13 @@
 """The store's process: one port, one replica, one coordinator, until cancelled. A disk that fails ends it: better away than wrong."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import get_args
 
 from chaoskit.drivers.embedded.bugs import Bug
-from chaoskit.drivers.embedded.config import ProcessConfig
+from chaoskit.drivers.embedded.config import COLLECTED, READ_ONLY, ProcessConfig
 from chaoskit.drivers.embedded.store import calls
 from chaoskit.drivers.embedded.store.calls import Asked, Begun, Call, Failure, Manifest, Number, Said, Text, Texts
 from chaoskit.drivers.embedded.store.catchup import EVERY_S, CatchUp
@@ -25,13 +27,28 @@ from chaoskit.drivers.embedded.storeapi import NotFound, Refused, StoredManifest
 
 EXPIRE_EVERY_S = 60.0
 _CALLS: frozenset[type] = frozenset(get_args(Call))
+_READS: frozenset[type] = frozenset(
+    (
+        calls.TagGet,
+        calls.ManifestGet,
+        calls.ManifestOf,
+        calls.BlobBegin,
+        calls.BlobSize,
+        calls.BlobRead,
+        calls.TagList,
+        calls.Referrers,
+        calls.Ready,
+        calls.UploadLength,
+    )
+)
 _LAZY = (Bug.MANIFEST_BEFORE_BLOBS, Bug.ACK_BEFORE_REPLICATION)
 
 
 class Desk:
     """Sends what comes in to the replica or the coordinator."""
 
-    def __init__(self, replica: Replica, coordinator: Coordinator, sessions: Sessions) -> None:
+    def __init__(self, replica: Replica, coordinator: Coordinator, sessions: Sessions, read_only: Path) -> None:
+        self._read_only = read_only
         self._replica = replica
         self._coordinator = coordinator
         self._sessions = sessions
@@ -44,6 +61,8 @@ class Desk:
 
     async def _answer(self, call: Call) -> Said:
         try:
+            if type(call) not in _READS and self._read_only.exists():
+                raise Unavailable("this registry may not write here")
             return await self._call(call)
         except (NotFound, Refused, Unavailable) as error:
             return Failure(type(error).__name__, str(error))
@@ -129,8 +148,11 @@ async def _serve(config: ProcessConfig, disk: Disk) -> None:
     replicas = Replicas(config.zone, replica, links)
     registers = Registers(replicas, config)
     sessions = Sessions(replicas, registers, config)
-    port = Port(Desk(replica, Coordinator(replicas, registers, config), sessions).respond, lambda: replicas.quorate)
+    desk = Desk(replica, Coordinator(replicas, registers, config), sessions, config.path / READ_ONLY)
+    port = Port(desk.respond, lambda: replicas.quorate)
     every_s = LAZY_CATCH_UP_S if any(config.has(bug) for bug in _LAZY) else EVERY_S
+    collector, told = Collector(disk, registers), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, told.set)
     server = await asyncio.get_running_loop().create_server(port.connected, config.listen.host, config.listen.port)
     try:
         async with asyncio.TaskGroup() as group:
@@ -140,8 +162,9 @@ async def _serve(config: ProcessConfig, disk: Disk) -> None:
             for zone, link in links.items():
                 group.create_task(link.keep())
                 group.create_task(CatchUp(replicas, zone, every_s=every_s).keep())
+            group.create_task(collector.keep_told(told, config.path / COLLECTED))
             if config.has(Bug.COLLECT_DURING_PUSH):
-                group.create_task(Collector(disk, registers).keep())
+                group.create_task(collector.keep())
     finally:
         server.close()
         await port.close()
