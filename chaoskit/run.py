@@ -76,7 +76,7 @@ async def _on_region(stage: Stage, deploy: Callable[[], Deployment]) -> None:
 
     def heal() -> None:
         for struck in injector.heal_all():
-            stage.folder.events.struck(struck)
+            stage.folder.events.struck(stage.stamped(struck))
         injector.assert_clean()
 
     await _then(stage.play(deployment, injector), heal, lambda: deployment.save_logs(stage.folder.logs_dir))

@@ -16,7 +16,7 @@ from chaoskit.model.history import Outcome
 from chaoskit.model.workload import PlannedBlob
 from chaoskit.registry.image import INDEX_TYPE, MANIFEST_TYPE, Blob, Manifest, blob_bytes, children, tags
 from chaoskit.registry.outcome import Observation, classify
-from chaoskit.registry.wire import Reply, Request, Wire
+from chaoskit.registry.wire import Reading, Reply, Request, Wire
 
 WRITES = frozenset({"upload-post", "upload-patch", "upload-put", "manifest-put", "manifest-delete", "blob-delete"})
 _PAGES = 64
@@ -78,9 +78,10 @@ class Client:
         """Is the blob there, and how long is it said to be."""
         return _read(await self.wire.exchange(Request("HEAD", f"/v2/{repository}/blobs/{digest}")))
 
-    async def blob_get(self, repository: str, digest: str) -> Answer:
-        """The whole blob, hashed as it comes and not kept."""
-        return _content(await self.wire.exchange(Request("GET", f"/v2/{repository}/blobs/{digest}")), asked=digest)
+    async def blob_get(self, repository: str, digest: str, *, reading: Reading | None = None) -> Answer:
+        """The whole blob, hashed as it comes and not kept. `reading` may make it wait: see Request."""
+        request = Request("GET", f"/v2/{repository}/blobs/{digest}", reading=reading)
+        return _content(await self.wire.exchange(request), asked=digest)
 
     async def upload_post(self, repository: str) -> Answer:
         """Open an upload session; its place is in `location`."""

@@ -14,6 +14,7 @@ from chaoskit.model.history import Operation, Outcome
 from chaoskit.model.workload import Session
 from chaoskit.registry.client import Answer, Client
 from chaoskit.registry.profiles import BASIC, NONE, Profile, is_retried
+from chaoskit.registry.wire import Reading
 from chaoskit.workload.recorder import Recorder
 
 LANE_PROFILES: Mapping[str, Profile] = {"pinned": NONE, "regional": BASIC}
@@ -87,6 +88,10 @@ class Course:
     async def attempt(self, row: Operation, sending: Awaitable[Answer]) -> Answer:
         """Send once and record."""
         return await self._recorder.attempt(row, sending)
+
+    def reading(self, row: Operation) -> Reading | None:
+        """What has to be told how far the blob of this row has come, if anything."""
+        return self._recorder.triggers.reading(row)
 
     def next_step(self, turn: Try) -> Try:
         """The same try, a step further: due now."""

@@ -44,4 +44,5 @@ async def read_tag(course: Course, turn: Try) -> Answer:
 
 
 async def _blob(course: Course, digest: str, turn: Try) -> Answer:
-    return await course.attempt(course.row("blob-get", turn, digest=digest), course.client.blob_get(course.session.repository, digest))
+    row = course.row("blob-get", turn, digest=digest)
+    return await course.attempt(row, course.client.blob_get(course.session.repository, digest, reading=course.reading(row)))
