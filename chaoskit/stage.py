@@ -25,7 +25,7 @@ from chaoskit.workload.course import LANE_PROFILES, Setting
 from chaoskit.workload.large import with_large_image
 from chaoskit.workload.plan import sessions
 from chaoskit.workload.recorder import Recorder
-from chaoskit.workload.runner import Runner
+from chaoskit.workload.runner import MAX_IN_FLIGHT, Runner
 from chaoskit.workload.sweep import final_reads, sent_values
 from chaoskit.workload.triggers import Triggers
 
@@ -69,7 +69,9 @@ class Stop:
 
 @dataclass(slots=True)
 class Stage:
-    """What the phases share. `clock` is ns of run time, `progress` takes one line for a person; `final_s` and `skips` see run.conduct."""
+    """What the phases share. `clock` is ns of run time, `progress` takes one line for a person; `final_s`, `skips` and
+    `max_in_flight` see run.conduct.
+    """
 
     experiment: Experiment
     topology: Topology
@@ -80,6 +82,7 @@ class Stage:
     stop: Stop
     final_s: float
     skips: str = ""
+    max_in_flight: int = MAX_IN_FLIGHT
     phase: PhaseWindow = field(default_factory=lambda: PhaseWindow("", 0, 0))
     writes: list[Operation] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
@@ -101,7 +104,7 @@ class Stage:
             asyncio.TaskGroup() as group,
         ):
             kept = (session for session in plan if session.lane != "pinned" or session.entry != self.skips)
-            runner = Runner(kept, Setting(clients, recorder, run_id, LANE_PROFILES))
+            runner = Runner(kept, Setting(clients, recorder, run_id, LANE_PROFILES), max_in_flight=self.max_in_flight)
             self._enter("steady")
             load = group.create_task(runner.run())
             watching = group.create_task(watch(self.folder.events.host, self.clock))
