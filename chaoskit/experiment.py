@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chaoskit.complaints import not_one_of, sentences
 from chaoskit.errors import BadExperiment
 from chaoskit.faults.fold import contradiction
 from chaoskit.kinds import CHECKS, FAULTS, AnyCheck, AnyFault
-from chaoskit.model.strike import Change
+from chaoskit.model.strike import Change, Trigger
 from chaoskit.model.topology import Topology
-from chaoskit.model.units import Duration, Rate, nanoseconds
+from chaoskit.model.units import Positive, Rate, nanoseconds
 from chaoskit.model.verdict import GUARDS, Expectation
 from chaoskit.model.workload import TRACED, WorkloadSpec
+from chaoskit.moments import MOMENTS, AtByte, When
 from chaoskit.variants import Tree, expectation, for_driver, trees
 from chaoskit.yamlplaces import Placed, child, parse, plain, read
 
@@ -31,15 +32,6 @@ MAX_RATE = 1000.0
 
 Promise = Literal["S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11"]
 Topologies = Mapping[str, Callable[[], Topology]]
-
-
-def _above_zero(value: timedelta) -> timedelta:
-    if not value:
-        raise ValueError("0s is no time at all; write a duration above 0, such as 15s")
-    return value
-
-
-Positive = Annotated[Duration, AfterValidator(_above_zero)]
 
 
 class _Model(BaseModel):
@@ -58,6 +50,7 @@ class Workload(_Model):
     """What is asked of the region: sessions a second over all lanes, the client in the regional one, and the limit of one attempt.
 
     `scale` multiplies the blob sizes of the published trace (default 0.01), `tenants` is how many share the registry (default 6).
+    `large_layer_mib` above 0 adds an image with a layer of so many MiB, pushed once and pulled again and again through every entry.
     """
 
     mix: Literal["basic", "tag-race", "housekeeping", "registry", "push-heavy", "read-only", "large-layers", "pull-storm"]
@@ -65,6 +58,7 @@ class Workload(_Model):
     profile: Literal["none", "basic", "crane", "containerd", "skopeo", "regclient", "docker"] = "basic"
     timeout: Positive = timedelta(seconds=10)
     objective: Objective = Objective()
+    large_layer_mib: Annotated[int, Field(ge=0, le=512, strict=True)] = 0
     scale: Annotated[float, Field(gt=0, le=1)] | None = None
     tenants: Annotated[int, Field(ge=1, le=100)] | None = None
 
@@ -87,14 +81,21 @@ class Workload(_Model):
 
 
 class Strike(_Model):
-    """One fault, `at` after the first strike phase began, active `for` a time."""
+    """One fault, `at` after the strike phase began or at a moment of the protocol in it, active `for` a time."""
 
-    at: Duration = timedelta(0)
+    at: When = timedelta(0)
     lasts: Positive = Field(alias="for")
     fault: AnyFault
 
+    @property
+    def trigger(self) -> Trigger | None:
+        """What it waits for; None where its time is known."""
+        return None if isinstance(self.at, timedelta) else self.at.trigger()
+
     def overlaps(self, other: "Strike") -> bool:
-        """Both are active at one moment."""
+        """Both are active at one moment, or may be: when a trigger fires nobody knows."""
+        if not isinstance(self.at, timedelta) or not isinstance(other.at, timedelta):
+            return True
         return self.at < other.at + other.lasts and other.at < self.at + self.lasts
 
 
@@ -192,7 +193,7 @@ def _modelled(root: Placed) -> Experiment:
     try:
         return Experiment.model_validate(plain(root))
     except ValidationError as error:
-        raise BadExperiment("\n".join(sentences(error, root, Experiment, {**FAULTS, **CHECKS}))) from error
+        raise BadExperiment("\n".join(sentences(error, root, Experiment, {**FAULTS, **CHECKS, **MOMENTS}))) from error
 
 
 def _prepared(root: Placed) -> Placed:
@@ -248,7 +249,7 @@ def _strike_errors(experiment: Experiment, root: Placed, topologies: Topologies)
         return [root.fields["topology"].at(not_one_of(experiment.topology, topologies))]
     topology = topologies[experiment.topology]()
     places = root.fields["strikes"].items
-    errors = []
+    errors = _trigger_errors(experiment, places, topology)
     changes: dict[int, tuple[Change, ...]] = {}
     for number, strike in enumerate(experiment.strikes):
         try:
@@ -260,6 +261,19 @@ def _strike_errors(experiment: Experiment, root: Placed, topologies: Topologies)
             quarrel = contradiction(changes[first], changes[second])
             if quarrel is not None:
                 errors.append(places[second].at(f"contradicts strike {first}, active at the same time: {quarrel}"))
+    return errors
+
+
+def _trigger_errors(experiment: Experiment, places: Sequence[Placed], topology: Topology) -> list[str]:
+    """Triggers at an entry that does not exist, or at a byte of a large layer that nobody pulls, can never fire."""
+    errors = []
+    for strike, place in zip(experiment.strikes, places, strict=True):
+        trigger = strike.trigger
+        if trigger is not None and trigger.zone and trigger.zone not in topology.zones:
+            errors.append(place.fields["at"].fields["zone"].at(not_one_of(trigger.zone, topology.zones)))
+        if isinstance(strike.at, AtByte) and not experiment.workload.large_layer_mib:
+            message = "no pull is large enough to be met inside; add workload.large_layer_mib, such as 32"
+            errors.append(place.fields["at"].fields["at_byte"].at(message))
     return errors
 
 

@@ -73,6 +73,7 @@ def _strike(struck: Struck, times: StrikeTimeline, parts: Mapping[str, Scope]) -
         times=times.times_s,
         scopes={name: _scope(part) for name, part in parts.items()},
         notes=struck.notes,
+        trigger=struck.trigger,
     )
 
 

@@ -21,6 +21,7 @@ from chaoskit.plane.injector import Injector
 from chaoskit.plane.toxiproxy import Plane
 from chaoskit.rundir import RunFolder
 from chaoskit.stage import Stage, Stop, blocking
+from chaoskit.workload.runner import MAX_IN_FLIGHT
 
 FINAL_S = 180.0
 
@@ -37,17 +38,22 @@ async def conduct(
     timeout_s: float | None = None,
     final_s: float = FINAL_S,
     skips: str = "",
+    max_in_flight: int = MAX_IN_FLIGHT,
 ) -> RunResults:
     """One run, from nothing to its stored and judged results.
 
     Setting `stop` ends it early with Interrupted, `timeout_s` with TimedOut, both after healing. NotReady if a zone answered nothing in
     the steady phase; what driver, plane and run folder raise comes through, several errors as one ExceptionGroup. The history is kept
     in every case. `final_s` bounds the final reads, which are repeated until each was answered; `skips` is a bug of our own for the
-    selftest: the pinned lane leaves that zone out.
+    selftest: the pinned lane leaves that zone out. Sessions due beyond `max_in_flight` are recorded as not sent.
     """
     start_ns = time.monotonic_ns()
     ending = Stop(stop, timeout_s)
-    stage = Stage(variant.experiment, topology, folder, seed, lambda: time.monotonic_ns() - start_ns, progress, ending, final_s, skips)
+
+    def clock() -> int:
+        return time.monotonic_ns() - start_ns
+
+    stage = Stage(variant.experiment, topology, folder, seed, clock, progress, ending, final_s, skips, max_in_flight)
     region = f"chaoskit-{variant.experiment.name}-{secrets.token_hex(3)}"
     folder.write_meta({"started_utc": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "region": region, "host": facts()})
     expiry = asyncio.get_running_loop().call_later(timeout_s, ending.expire) if timeout_s is not None else None
@@ -76,7 +82,7 @@ async def _on_region(stage: Stage, deploy: Callable[[], Deployment]) -> None:
 
     def heal() -> None:
         for struck in injector.heal_all():
-            stage.folder.events.struck(struck)
+            stage.folder.events.struck(stage.stamped(struck))
         injector.assert_clean()
 
     await _then(stage.play(deployment, injector), heal, lambda: deployment.save_logs(stage.folder.logs_dir))

@@ -22,7 +22,8 @@ class Effect(Check):
         numbers: dict[str, float] = {"strikes": len(evidence.strikes)}
         for struck in evidence.strikes:
             met = _met(evidence, struck)
-            doubts += [Finding(f"strike {struck.number} ({struck.kind}): {reason}") for reason in [*_unproven(struck), *_missed(met)]]
+            reasons = _not_put_on(struck) or [*_unproven(struck), *_missed(met), *_off_its_moment(evidence, struck)]
+            doubts += [Finding(f"strike {struck.number} ({struck.kind}): {reason}") for reason in reasons]
             numbers[f"traffic.{struck.number}"] = met
             if struck.cut_ns:
                 numbers[f"cut_span_ms.{struck.number}"] = (max(struck.cut_ns.values()) - min(struck.cut_ns.values())) / 1e6
@@ -38,6 +39,32 @@ def _final(samples: tuple[Sample, ...], stage: str) -> dict[str, Sample]:
     """The last look at each target in a stage."""
     looks = sorted((sample for sample in samples if sample.stage == stage), key=lambda sample: sample.at_ns)
     return {sample.target: sample for sample in looks}
+
+
+def _not_put_on(struck: Struck) -> list[str]:
+    """Why a strike was never put on, in the words of the run."""
+    return list(struck.notes) if struck.injected_ns is None else []
+
+
+def _off_its_moment(evidence: Evidence, struck: Struck) -> list[str]:
+    """Why a fault that a moment of the protocol set off did not fall on it. By the history: what the harness meant to do proves nothing."""
+    fired, history = struck.trigger, evidence.history
+    if fired is None or struck.injected_ns is None or struck.effective_ns is None:
+        return []
+    rows = np.flatnonzero(history.index == fired.operation)
+    if not len(rows):
+        return [f"the operation that set it off, row {fired.operation}, is not in the history"]
+    called_ns, returned_ns = int(history.called_ns[rows[0]]), int(history.returned_ns[rows[0]])
+    match fired.kind:
+        case "after":
+            was_met = returned_ns <= struck.injected_ns
+        case "between":
+            was_met = called_ns >= struck.effective_ns
+        case "at-byte":
+            was_met = called_ns <= struck.injected_ns and returned_ns >= struck.effective_ns
+    return (
+        [] if was_met else [f"it did not fall {fired.told}: row {fired.operation} ran from {seconds(called_ns)} to {seconds(returned_ns)}"]
+    )
 
 
 def _unproven(struck: Struck) -> list[str]:

@@ -14,11 +14,11 @@ Milliseconds = Annotated[float, Field(gt=0)]
 
 
 class Host(Check):
-    """Unsent operations, event-loop lag, CPU and steal stayed within bounds. Never violated: else inconclusive.
+    """Unsent sessions, event-loop lag, CPU and steal stayed within bounds. Never violated: else inconclusive.
 
-    `unsent` is the share of operations the harness could not send; `lag_p99_ms` and `lag_max_ms` bound how late the event loop woke;
-    a mean `cpu_busy` is only bad together with a mean `pressure` (share of time that something waited for a CPU); `steal` is what other
-    guests took, in the mean.
+    `unsent` is the share of sessions due that the harness could not send, or not all of; `lag_p99_ms` and `lag_max_ms` bound how late
+    the event loop woke; a mean `cpu_busy` is only bad together with a mean `pressure` (share of time that something waited for a CPU);
+    `steal` is what other guests took, in the mean.
     """
 
     check: Literal["host"] = "host"
@@ -32,9 +32,12 @@ class Host(Check):
     def judge(self, evidence: Evidence) -> CheckResult:
         """Held, or which bound the machine broke."""
         history = evidence.history
-        unsent = int(is_observed(history, "not-sent").sum())
-        share = unsent / len(history) if len(history) else 0.0
-        doubts = [Finding(f"{unsent} of {len(history)} operations could not be sent by the harness")] if share > self.unsent else []
+        load = history.lane != history.code("sweep")
+        roots = np.where(history.parent < 0, history.index, history.parent)
+        due = len(np.unique(roots[load]))
+        unsent = len(np.unique(roots[load & is_observed(history, "not-sent")]))
+        share = unsent / due if due else 0.0
+        doubts = [Finding(f"{unsent} of {due} sessions could not be sent by the harness ({share:.1%})")] if share > self.unsent else []
         numbers: dict[str, float] = {"unsent": unsent, "unsent_share": share, "samples": len(evidence.host)}
         if evidence.host:
             numbers |= _means(evidence)

@@ -1,6 +1,7 @@
 """What `plan` prints: the strikes of one variant on its topology, as text. Pure."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from tabulate import tabulate
 
@@ -32,9 +33,16 @@ def _strike(number: int, strike: Strike, topology: Topology) -> str:
     struck = {link: symptom for link, symptom in symptoms.items() if symptom.symptom is not Symptom.HEALTHY}
     rows = [(place, ", ".join(by_place.get(place, ("-",))), _seen(symptoms, place)) for place in dict.fromkeys((*by_place, *struck))]
     amounts = " ".join(f"{key}={value}" for key, value in strike.fault.model_dump(mode="json").items() if key != "kind")
-    begin, end = format_duration(strike.at), format_duration(strike.at + strike.lasts)
-    title = f"strike {number}: {strike.fault.kind} {amounts}, from {begin} to {end}; {len(struck)} of {len(topology.links)} links"
+    title = f"strike {number}: {strike.fault.kind} {amounts}, {_when(strike)}; {len(struck)} of {len(topology.links)} links"
     return f"{title}\n{tabulate(rows, headers=('link or component', 'change', 'a peer sees'), tablefmt='simple')}"
+
+
+def _when(strike: Strike) -> str:
+    """The clock's moments, or the trigger's."""
+    if isinstance(strike.at, timedelta):
+        return f"from {format_duration(strike.at)} to {format_duration(strike.at + strike.lasts)}"
+    within = format_duration(strike.at.within)
+    return f"{strike.at.trigger().told}, for {format_duration(strike.lasts)} (if that does not come within {within}: inconclusive)"
 
 
 def _place(change: Change) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from chaoskit.model.strike import Fired
 from chaoskit.model.verdict import CheckResult, Expectation, Verdict, as_expected
 
 SCHEMA_VERSION = 1
@@ -38,7 +39,7 @@ class StrikeResult:
     `failover_s` and `recovery_s` are spans: the least and the most the history allows; the upper end None is "not seen to end".
     `times` maps T0 to T5 to intervals [last contrary operation, first confirming one]: injected, first bad operation, noticed by the
     balancers (T2: always None, no history tells), last bad one at an untouched entry, healed, all entries back. `scopes` are by name,
-    such as `zone us-south-1`, `region us-south`, `lane regional`, `action push`.
+    such as `zone us-south-1`, `region us-south`, `lane regional`, `action push`. `trigger` is what set it off, where no clock did.
     """
 
     fault: Mapping[str, object]
@@ -56,6 +57,7 @@ class StrikeResult:
     times: Mapping[str, Bounds | None] = field(default_factory=dict)
     scopes: Mapping[str, ScopeResult] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    trigger: Fired | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,44 @@ class Window:
     end_ns: int
 
 
+Moment = Literal["after", "between", "at-byte"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A moment of the protocol that a strike waits for, the `nth` of its kind at an entry and in a lane (empty: any), within a time.
+
+    `after`: a step of the action `first` was acknowledged. `between`: the same, and a step of the action `then` of the same session is
+    about to be sent. `at-byte`: a `share` of the bytes of a large blob has been read.
+    """
+
+    kind: Moment
+    told: str
+    first: str = ""
+    then: str = ""
+    share: float = 0.0
+    nth: int = 1
+    zone: str = ""
+    lane: str = ""
+    within_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What set a strike off: the row `operation` at `at_ns`, the last of `seen` moments of its kind; -1 both if it never came.
+
+    `byte` is how much of a blob had been read. The session was held there until `released_ns`; None if it was not held.
+    """
+
+    kind: Moment
+    told: str
+    seen: int
+    operation: int = -1
+    at_ns: int = -1
+    byte: int = -1
+    released_ns: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Struck:
     """What was really done and seen in one strike. Times are ns of run time; None where it did not come to that.
@@ -121,6 +159,7 @@ class Struck:
     `cut_ns` is when each change was acknowledged; `effective_ns` when every canary had shown its symptom; `healing_ns` and
     `healed_ns` when its first change began and its last one ended to be taken back; `clean_ns` when the
     plane read back as wanted and every canary was healthy. In `disturbed` windows the harness itself closed or refused connections.
+    `trigger` is the moment of the protocol that set it off, None where a clock did.
     """
 
     number: int
@@ -139,3 +178,4 @@ class Struck:
     samples: tuple[Sample, ...] = ()
     disturbed: tuple[Window, ...] = ()
     notes: tuple[str, ...] = ()
+    trigger: Fired | None = None

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -49,5 +49,12 @@ def nanoseconds(value: timedelta) -> int:
     return round(value.total_seconds() * 1_000_000_000)
 
 
+def _above_zero(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError("0s is no time at all; write a duration above 0, such as 15s")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+Positive = Annotated[Duration, AfterValidator(_above_zero)]
 Rate = Annotated[float, BeforeValidator(parse_rate), PlainSerializer(lambda rate: f"{rate:g}/s", return_type=str)]

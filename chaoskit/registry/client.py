@@ -16,7 +16,7 @@ from chaoskit.model.history import Outcome
 from chaoskit.model.workload import PlannedBlob
 from chaoskit.registry.image import INDEX_TYPE, MANIFEST_TYPE, Blob, Manifest, blob_bytes, children, error_code, tags
 from chaoskit.registry.outcome import Observation, Trouble, classify
-from chaoskit.registry.wire import Held, Reply, Request, Wire
+from chaoskit.registry.wire import Held, Reading, Reply, Request, Wire
 
 WRITES = frozenset({"upload-post", "upload-patch", "upload-put", "manifest-put", "manifest-delete", "blob-delete"})
 _PAGES = 64
@@ -84,9 +84,10 @@ class Client:
         """Is the blob there, and how long is it said to be."""
         return _read(await self.wire.exchange(Request("HEAD", f"/v2/{repository}/blobs/{digest}")))
 
-    async def blob_get(self, repository: str, digest: str, *, held: Held | None = None) -> Answer:
-        """The blob, or what comes after what is held of it, hashed as it comes and not kept."""
-        return _content(await self.wire.exchange(Request("GET", f"/v2/{repository}/blobs/{digest}", held=held)), asked=digest)
+    async def blob_get(self, repository: str, digest: str, *, held: Held | None = None, reading: Reading | None = None) -> Answer:
+        """The blob, or what comes after what is held of it, hashed as it comes and not kept. `reading` may make it wait: see Request."""
+        request = Request("GET", f"/v2/{repository}/blobs/{digest}", held=held, reading=reading)
+        return _content(await self.wire.exchange(request), asked=digest)
 
     async def upload_post(self, repository: str) -> Answer:
         """Open an upload session; its place is in `location`."""

@@ -7,7 +7,7 @@ decompressed, no proxy of the environment is used, and one deadline covers conne
 import asyncio
 import errno
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace, TracebackType
 from typing import Self
@@ -22,6 +22,7 @@ KEPT_BYTES = 4 * 1024 * 1024  # what a registry must accept as a manifest
 HASHED_BYTES = 1024 * 1024 * 1024
 _KEEPALIVE_S = 2.0  # below the idle limit of any server: a connection that closes as we reuse it would count against the region
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "chaoskit"}
+Reading = Callable[[int, int], Awaitable[None]]
 _OUR_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -46,6 +47,8 @@ class Request:
     """What to send. `target` is the path and query as they go on the wire. A body of chunks needs its `size_bytes`.
 
     With `held` only what comes after it is asked for, by Range.
+    `reading` is awaited after each piece of a 200's body with the bytes so far and those announced; meanwhile nothing more is read, and
+    the attempt's deadline moves on by as long.
     """
 
     method: str
@@ -55,6 +58,7 @@ class Request:
     size_bytes: int = 0
     keeps_body: bool = False
     held: Held | None = None
+    reading: Reading | None = None
 
 
 @dataclass(slots=True)
@@ -127,8 +131,8 @@ class Wire:
         """Send once; never raises for what the network or the registry does, that is in the Reply."""
         reply = Reply(called_ns=self._clock())
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._send(request, reply)
+            async with asyncio.timeout(self._timeout_s) as deadline:
+                await self._send(request, reply, deadline)
         except TimeoutError:
             reply.trouble, reply.detail = "timeout", f"no complete answer within {self._timeout_s:g} s"
         except _ConnectionLost as error:
@@ -139,7 +143,7 @@ class Wire:
             reply.returned_ns = self._clock()
         return reply
 
-    async def _send(self, request: Request, reply: Reply) -> None:
+    async def _send(self, request: Request, reply: Reply, deadline: asyncio.Timeout) -> None:
         if self._session is None:
             raise RuntimeError(f"client of {self.entry} is not open; use it as an async context manager")
         headers = {**request.headers}
@@ -161,9 +165,9 @@ class Wire:
         ) as response:
             reply.status, reply.headers = response.status, response.headers
             reply.is_rest = request.held is not None and _begins_at(response, request.held.size_bytes)
-            await self._receive(response, reply, request)
+            await self._receive(response, reply, request, deadline)
 
-    async def _receive(self, response: aiohttp.ClientResponse, reply: Reply, request: Request) -> None:
+    async def _receive(self, response: aiohttp.ClientResponse, reply: Reply, request: Request, deadline: asyncio.Timeout) -> None:
         keeps_body = request.keeps_body or response.status >= 400
         sha256, kept = hashlib.sha256(), list[bytes]()
         if reply.is_rest and request.held:
@@ -177,6 +181,8 @@ class Wire:
                 sha256.update(chunk)
                 if keeps_body:
                     kept.append(chunk)
+                if request.reading is not None and response.status == 200:
+                    await _told(request.reading(reply.size_bytes, response.content_length or 0), deadline)
         except BaseException as error:
             reply.held = Held(reply.size_bytes, sha256)
             lost = _lost(response) if isinstance(error, aiohttp.ClientPayloadError) else None
@@ -201,6 +207,15 @@ def _lost(response: aiohttp.ClientResponse) -> OSError | None:
 
 def _begins_at(response: aiohttp.ClientResponse, offset_bytes: int) -> bool:
     return response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset_bytes}-")
+
+
+async def _told(reading: Awaitable[None], deadline: asyncio.Timeout) -> None:
+    """Wait for it, and give the attempt as much more time."""
+    loop, end = asyncio.get_running_loop(), deadline.when()
+    asked = loop.time()
+    deadline.reschedule(None)
+    await reading
+    deadline.reschedule(None if end is None else end + loop.time() - asked)
 
 
 async def _sending(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -69,7 +69,18 @@ def _strikes(strikes: Sequence[StrikeResult]) -> str:
     rows = [(number, _cut(_fault(strike), 30), _span(strike), *_outage(strike)) for number, strike in enumerate(strikes[:_STRIKES])]
     headers = ("#", "strike (times in s)", "cut", "failover", "recovery", "downtime", "30 d")
     table = tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True) if rows else ""
+    table = "\n".join([table, *(_trigger(number, strike) for number, strike in enumerate(strikes[:_STRIKES]) if strike.trigger)])
     return f"{table}\nand {len(strikes) - _STRIKES} more strikes" if len(strikes) > _STRIKES else table
+
+
+def _trigger(number: int, strike: StrikeResult) -> str:
+    """What set a strike off, and how long its session was held for it."""
+    fired = strike.trigger
+    if fired is None or fired.operation < 0:
+        return f"strike {number} waited in vain: {fired.told if fired else ''}"
+    byte = f" ({fired.byte:,} bytes read)" if fired.byte >= 0 else ""
+    held = "" if fired.released_ns is None else f", held for {(fired.released_ns - fired.at_ns) / 1e9:.2f} s"
+    return _wrapped(f"strike {number} set off by row {fired.operation}, {fired.told}{byte}{held}", "  ")
 
 
 def _fault(strike: StrikeResult) -> str:

@@ -19,7 +19,7 @@ from chaoskit.registry.client import Answer, Client
 from chaoskit.registry.patience import Failover, Failure, Habits, Profile, Step
 from chaoskit.registry.persistence import GiveUp, next_step, spacing_ns, wear_of
 from chaoskit.registry.profiles import NONE, PROFILES
-from chaoskit.registry.wire import Held
+from chaoskit.registry.wire import Held, Reading
 from chaoskit.workload.recorder import Recorder
 
 
@@ -117,6 +117,10 @@ class Course:
             self._spoken.add(self._at)
         return answer
 
+    def reading(self, row: Operation) -> Reading | None:
+        """What has to be told how far the blob of this row has come, if anything."""
+        return self._recorder.triggers.reading(row)
+
     def next_step(self, turn: Try) -> Try:
         """The same try, a step further: due now."""
         return Try(turn.number, self._recorder.clock())
@@ -192,12 +196,13 @@ class Course:
     async def greet(self) -> Answer | None:
         """The pings a session begins with, of a real client its own; the answer of the first that did not succeed."""
         for _ in range(self.session.pings if self.habits.upload == "planned" else self.habits.pings):
-            answer = await self.persist("ping", self._ping)
+            answer = await self.persist("ping", self.ping)
             if answer.outcome is not Outcome.OK:
                 return answer
         return None
 
-    async def _ping(self, step: Step, turn: Try) -> Sent:
+    async def ping(self, step: Step, turn: Try) -> Sent:
+        """One try of a ping."""
         return await self.attempt(self.row("ping", turn), self.client.ping()), None
 
     def ended(self, outcome: Outcome, last: Answer) -> Operation:

@@ -74,4 +74,5 @@ async def _blobs(course: Course, digests: Sequence[str]) -> Sequence[tuple[str, 
 async def _blob(course: Course, digest: str, step: Step, turn: Try) -> Sent:
     """A try of a child: all of it, or the rest of what the try before left."""
     row = course.row("blob-get", turn, digest=digest)
-    return await course.attempt(row, course.client.blob_get(course.session.repository, digest, held=turn.held)), None
+    sending = course.client.blob_get(course.session.repository, digest, held=turn.held, reading=course.reading(row))
+    return await course.attempt(row, sending), None

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chaoskit.catalog import DRIVERS, TOPOLOGIES
 from chaoskit.experiment import load
@@ -26,6 +27,12 @@ def all_variants() -> list[str]:
 CASES = [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.nightly, id=name) for name in all_variants()]
 
 
+def swept_path(file: Path) -> str:
+    """The path a file sweeps, so that one variant can be chosen with --set."""
+    ((path, _),) = yaml.safe_load(file.read_text())["sweep"].items()
+    return str(path)
+
+
 def chaoskit(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False)
 
@@ -39,8 +46,8 @@ def descendants(pid: int | str) -> list[str]:
 @pytest.mark.parametrize("case", CASES)
 def test_experiment_ends_as_it_expects(case: str, tmp_path: Path, plain_environment: dict[str, str]) -> None:
     name, _, variant = case.partition(":")
-    choice = [] if variant == "default" else ["--set", f"strikes.0.fault.shape={variant}"]
     file = str(ROOT / "experiments" / f"{name}.yaml")
+    choice = [] if variant == "default" else ["--set", f"{swept_path(Path(file))}={variant}"]
     done = chaoskit("run", file, "--driver", "embedded", "--out", str(tmp_path), *choice, environment=plain_environment)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     results = json.loads((tmp_path / name / "latest" / "results.json").read_text())

@@ -17,8 +17,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "model", "stats", "projection"),
     ("faults", "checks", "registry", *(f"workload.{part}" for part in PLANNING)),
     ("plane", "workload", "drivers.base", "host"),
-    ("drivers", "experiment", "kinds", "variants", "complaints", "yamlplaces", "rundir", "rows"),
-    ("run", "stage", "judgement", "report", "rescue"),
+    ("drivers", "experiment", "moments", "kinds", "variants", "complaints", "yamlplaces", "rundir", "rows"),
+    ("run", "stage", "timetable", "judgement", "report", "rescue"),
     ("gameday", "selftest", "trials", "catalog"),
     ("cli", "pytest_plugin"),
 )
@@ -28,7 +28,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "faults": ("checks", "registry", "workload", "stats"),
     "registry": ("faults", "checks", "workload", "stats"),
     "checks": ("faults", "registry", "workload", "errors"),
-    "drivers": ("experiment", "kinds", "variants", "complaints", "yamlplaces", "rundir", "rows", "checks", "workload"),
+    "drivers": ("experiment", "moments", "kinds", "variants", "complaints", "yamlplaces", "rundir", "rows", "checks", "workload"),
     "drivers.embedded": ("registry.client", "plane"),
 }
 IMPURE_FOR_CHECKS = {"asyncio", "os", "time", "socket", "pathlib", "subprocess", "random", "aiohttp"}

@@ -9,7 +9,7 @@ from chaoskit.checks.coverage import Coverage
 from chaoskit.checks.effect import Effect
 from chaoskit.checks.host import Host
 from chaoskit.model.evidence import HostSample
-from chaoskit.model.strike import Sample, Struck
+from chaoskit.model.strike import Fired, Moment, Sample, Struck
 from chaoskit.model.verdict import Verdict
 
 from .histories import FAILED, UNKNOWN, ZONES, Story, digest, fail, healthy, ns, sessions, struck, texts
@@ -46,6 +46,50 @@ def test_strike_that_is_not_proven_is_inconclusive(strike: Struck, reason: str) 
 
     assert result.verdict is Verdict.INCONCLUSIVE
     assert reason in texts(result)
+
+
+def set_off(kind: Moment, at: float, until: float | None) -> tuple[Story, Struck]:
+    """A strike of 10 to 25 s, in effect at 10.5, that a row from `at` until `until` set off."""
+    story = healthy()
+    row = story.row("upload-patch", at, until, zone=2)
+    return story, struck(trigger=Fired(kind, "between post and patch, number 1", 1, row, ns(9.9), released_ns=ns(10.5)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "until", "is_met"),
+    [
+        ("between", 10.5, 12, True),
+        ("between", 10.5, None, True),
+        ("between", 10.2, 12, False),
+        ("at-byte", 9.5, 10.6, True),
+        ("at-byte", 9.5, 10.4, False),
+        ("after", 9.5, 9.9, True),
+        ("after", 9.5, 10.1, False),
+    ],
+)
+def test_a_fault_that_did_not_fall_on_its_moment_is_inconclusive(kind: Moment, at: float, until: float | None, is_met: bool) -> None:
+    story, strike = set_off(kind, at, until)
+    result = Effect().judge(story.evidence(strike))
+
+    assert result.verdict is (Verdict.HELD if is_met else Verdict.INCONCLUSIVE)
+    assert ("it did not fall between post and patch, number 1: row" in texts(result)) is not is_met
+
+
+def test_a_trigger_whose_row_is_not_there_is_inconclusive() -> None:
+    _, strike = set_off("between", 10.5, 12)
+    result = Effect().judge(healthy().evidence(strike))
+
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "is not in the history" in texts(result)
+
+
+def test_a_strike_that_was_never_put_on_says_why_and_no_more() -> None:
+    why = "not put on: its trigger (after ack, number 9) did not fire within 5 s; it was met 2 times"
+    never = struck(injected_ns=None, effective_ns=None, healing_ns=None, healed_ns=None, clean_ns=None, cut_ns={}, samples=(), notes=(why,))
+    result = Effect().judge(healthy().evidence(replace(never, trigger=Fired("after", "after ack, number 9", 2))))
+
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert [finding.text for finding in result.findings] == [f"strike 0 (zone-outage): {why}"]
 
 
 def test_run_that_asked_everything_everywhere_covers() -> None:
