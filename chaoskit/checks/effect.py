@@ -10,6 +10,8 @@ from chaoskit.model.evidence import Evidence
 from chaoskit.model.strike import Sample, Struck
 from chaoskit.model.verdict import CheckResult, Finding
 
+JUST_AFTER_NS = 2_000_000_000  # a store that syncs or replicates behind its answer has done so by then: the fault would show nothing
+
 
 class Effect(Check):
     """Every strike showed its declared symptom on every target, was gone after heal, and met traffic. Never violated: else inconclusive."""
@@ -25,6 +27,8 @@ class Effect(Check):
             reasons = _not_put_on(struck) or [*_unproven(struck), *_missed(met), *_off_its_moment(evidence, struck)]
             doubts += [Finding(f"strike {struck.number} ({struck.kind}): {reason}") for reason in reasons]
             numbers[f"traffic.{struck.number}"] = met
+            if struck.trigger is not None and struck.injected_ns is not None:
+                numbers[f"late_ms.{struck.number}"] = _late_ns(struck) / 1e6
             if struck.cut_ns:
                 numbers[f"cut_span_ms.{struck.number}"] = (max(struck.cut_ns.values()) - min(struck.cut_ns.values())) / 1e6
         if not evidence.strikes:
@@ -57,14 +61,20 @@ def _off_its_moment(evidence: Evidence, struck: Struck) -> list[str]:
     called_ns, returned_ns = int(history.called_ns[rows[0]]), int(history.returned_ns[rows[0]])
     match fired.kind:
         case "after":
-            was_met = returned_ns <= struck.injected_ns
+            was_met = returned_ns <= struck.injected_ns and _late_ns(struck) <= JUST_AFTER_NS
         case "between":
             was_met = called_ns >= struck.effective_ns
         case "at-byte":
             was_met = called_ns <= struck.injected_ns and returned_ns >= struck.effective_ns
-    return (
-        [] if was_met else [f"it did not fall {fired.told}: row {fired.operation} ran from {seconds(called_ns)} to {seconds(returned_ns)}"]
-    )
+    if was_met:
+        return []
+    row = f"row {fired.operation} ran from {seconds(called_ns)} to {seconds(returned_ns)}"
+    return [f"it did not fall {fired.told}: {row}, and the last cut was made {_late_ns(struck) / 1e9:.3f} s after the moment"]
+
+
+def _late_ns(struck: Struck) -> int:
+    """From the moment that set a strike off to its last cut; 0 where a clock did."""
+    return max(struck.cut_ns.values(), default=struck.injected_ns or 0) - struck.trigger.at_ns if struck.trigger else 0
 
 
 def _unproven(struck: Struck) -> list[str]:

@@ -75,6 +75,16 @@ def test_a_fault_that_did_not_fall_on_its_moment_is_inconclusive(kind: Moment, a
     assert ("it did not fall between post and patch, number 1: row" in texts(result)) is not is_met
 
 
+@pytest.mark.parametrize(("cut", "is_met"), [(11.8, True), (12.0, False)])
+def test_a_kill_that_comes_long_after_the_acknowledgement_is_inconclusive(cut: float, is_met: bool) -> None:
+    story, strike = set_off("after", 9.5, 9.9)
+    result = Effect().judge(story.evidence(replace(strike, cut_ns={"store": ns(cut)})))
+
+    assert result.numbers["late_ms.0"] == pytest.approx((cut - 9.9) * 1000)
+    assert result.verdict is (Verdict.HELD if is_met else Verdict.INCONCLUSIVE)
+    assert ("the last cut was made 2.100 s after the moment" in texts(result)) is not is_met
+
+
 def test_a_trigger_whose_row_is_not_there_is_inconclusive() -> None:
     _, strike = set_off("between", 10.5, 12)
     result = Effect().judge(healthy().evidence(strike))
