@@ -22,6 +22,22 @@ ROOT = Path(__file__).parent.parent.parent
 FILES = sorted((ROOT / "experiments").glob("*.yaml"))
 ALWAYS = ("zone-outage:refused", "zone-outage:black-hole", "one-zone:default")
 TOO_LONG = ("each-component-alone:default",)
+# Not in the sample before a whole night has passed them; `make nightly` runs them.
+NEW = (
+    "deletes",
+    "one-link-trickle",
+    "one-way-partition",
+    "outage-mid-pull",
+    "outage-mid-upload",
+    "pull-storm",
+    "registry-mix",
+    "store-kill-after-ack",
+    "store-read-only",
+    "stores-down",
+    "tag-race",
+    "wrong-secret",
+    "zone-partition",
+)
 
 
 def swept_path(file: Path) -> str:
@@ -42,7 +58,7 @@ def all_variants() -> list[str]:
 
 
 VARIANTS = all_variants()
-SAMPLE = (*ALWAYS, rotating([name for name in VARIANTS if name not in (*ALWAYS, *TOO_LONG)]))
+SAMPLE = (*ALWAYS, rotating([name for name in VARIANTS if name not in (*ALWAYS, *TOO_LONG) and name.partition(":")[0] not in NEW]))
 CASES = [pytest.param(name, marks=() if name in SAMPLE else pytest.mark.nightly, id=name) for name in VARIANTS]
 
 
