@@ -130,10 +130,11 @@ class _Past:
     def _delete(self, draft: Draft) -> Session | None:
         if not self.kept:
             return None
+        pings, is_purge = _pings(draft), draft.source.random() < _PURGED_SHARE
         place = draft.source.randrange(len(self.kept))
         self.kept[place], self.kept[-1] = self.kept[-1], self.kept[place]
         push = self.kept.pop()
-        session = replace(_session(draft, "delete", push.repository, push.tag), purges=draft.source.random() < _PURGED_SHARE)
+        session = replace(draft.session("delete", push.repository, push.tag, pings=pings), purges=is_purge)
         if session.purges:
             self.purges.append((session, push))
         return session
@@ -141,10 +142,10 @@ class _Past:
     def _list(self, draft: Draft) -> Session | None:
         if not self.ripe:
             return None
+        pings, pages = _pings(draft), draft.source.choice(_PAGES)
         repository = self.pushed[draft.source.randrange(self.ripe)].repository
-        pages = draft.source.choice(_PAGES)
         size = math.ceil((self.tags[repository] + MOVING_TAGS) / pages)
-        return replace(_session(draft, "list", repository, ""), page_size=size if pages > 1 else 0)
+        return replace(draft.session("list", repository, "", pings=pings), page_size=size if pages > 1 else 0)
 
     def _push_again(self, draft: Draft) -> Session | None:
         if not self.purges or self.purges[0][0].due_ns > draft.due_ns - self.ripe_ns:
@@ -164,18 +165,19 @@ def _push(draft: Draft, slug: str) -> Session:
         PlannedBlob(blob_seed(slug, number, part), _log_uniform(source, *limits), source.random() < CHUNKED_SHARE)
         for part, limits in enumerate((_CONFIG_BYTES, *[_LAYER_BYTES] * source.choice(_LAYERS)))
     )
-    return replace(_session(draft, "push", repository, tag), blobs=blobs)
+    return replace(draft.session("push", repository, tag, pings=_pings(draft)), blobs=blobs)
 
 
 def _pull(draft: Draft, pushed: Sequence[Session], ripe: int) -> Session:
-    source = draft.source
+    source, pings = draft.source, _pings(draft)
     oldest = max(0, ripe - _RECENT) if source.random() < 0.5 else 0
     target = pushed[source.randrange(oldest, ripe)]
-    return _session(draft, "pull", target.repository, target.tag)
+    return draft.session("pull", target.repository, target.tag, pings=pings)
 
 
-def _session(draft: Draft, action: str, repository: str, tag: str) -> Session:
-    return draft.session(action, repository, tag, pings=draft.source.choice(_PINGS))
+def _pings(draft: Draft) -> int:
+    """Thrown before anything is chosen among what others pushed: how many throws that takes depends on them."""
+    return draft.source.choice(_PINGS)
 
 
 def _log_uniform(source: random.Random, low: int, high: int) -> int:

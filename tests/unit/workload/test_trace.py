@@ -87,7 +87,7 @@ some = settings(max_examples=8, deadline=None)
 
 
 @some
-@given(seed=seeds, mix=st.sampled_from((*TRACED, "pull-storm")), count=st.integers(1, 3))
+@given(seed=seeds, mix=st.sampled_from((*TRACED, "pull-storm", "basic", "tag-race")), count=st.integers(1, 3))
 def test_a_zone_more_shifts_nothing_of_the_other_streams(seed: int, mix: str, count: int) -> None:
     """But for what a pull asks for, and how much of it: that is chosen among the pushes of all."""
 
