@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chaoskit.checks.base import NEVER, absent, by_tag, clean, derived, distinct, place_of, scoped
+from chaoskit.checks.lifetimes import tag_writes, values_of
 from chaoskit.model.history import OPEN, Codes, History, Ints, Mask, Outcome
 
 _UNJUDGED = -2  # in place of the value of a delete by digest, where the value was written twice and is left out
@@ -97,9 +98,8 @@ class Registers:
 @derived
 def register_of(history: History) -> tuple[Ints, Mask, Mask, Codes]:
     """Per row: the tag's key, whether it is a write that may have happened, whether it is an answered read, and the value (0: absent)."""
-    tagged = (history.reference != 0) & (history.reference != history.digest)
-    write = history.is_action("manifest-put") & tagged & (history.outcome != Outcome.FAILED) & (history.digest != 0)
-    value = np.where(write, history.digest, np.where(history.got != 0, history.got, history.advertised))
+    write = tag_writes(history)
+    value = np.where(write, history.digest, values_of(history))
     value[absent(history)] = 0
     read = by_tag(history) & (absent(history) | (clean(history) & (value != 0)))
     return scoped(history, history.reference), write, read, value

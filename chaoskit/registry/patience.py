@@ -117,14 +117,13 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One client. `delays_ns` are the waits of an upload; `patience` is by step, `body` for a body that broke off.
+    """One client. `patience` is by step, `body` for a body that broke off.
 
     `goes_on`: the step that follows one given up, where that does not end the unit. `resends_kept`: Go's transport sends a GET or HEAD
     again, at once and uncounted, where a kept connection broke before the answer.
     """
 
     name: str
-    delays_ns: tuple[int, ...]
     patience: Mapping[Step, Patience] = field(default_factory=dict)
     body: Patience | None = None
     pull: Failover = Failover.NONE

@@ -8,11 +8,10 @@ again by us; crane, skopeo (429) and regclient treat one like any other request 
 
 from collections.abc import Mapping
 
-from chaoskit.model.history import Outcome
 from chaoskit.registry.outcome import Trouble
 from chaoskit.registry.patience import Failover, Habits, Patience, Profile, Step, Wear
 
-__all__ = ["BASIC", "CONTAINERD", "CRANE", "DOCKER", "NONE", "PROFILES", "REGCLIENT", "SKOPEO", "Profile", "as_markdown", "is_retried"]
+__all__ = ["BASIC", "CONTAINERD", "CRANE", "DOCKER", "NONE", "PROFILES", "REGCLIENT", "SKOPEO", "Profile", "as_markdown"]
 
 _MS = 1_000_000
 _S = 1_000 * _MS
@@ -27,7 +26,7 @@ def _each(steps: tuple[Step, ...], patience: Patience) -> Mapping[Step, Patience
     return dict.fromkeys(steps, patience)
 
 
-NONE = Profile("none", ())
+NONE = Profile("none")
 """First attempts only: the pinned lane."""
 
 _BASIC_READ = Patience(
@@ -38,7 +37,6 @@ _BASIC_UPLOAD = Patience(
 )
 BASIC = Profile(
     "basic",
-    (1 * _S, 3 * _S),
     patience={**_each((*_GETS, "manifest-head", "manifest-put"), _BASIC_READ), **_each(_UPLOAD, _BASIC_UPLOAD)},
     body=_BASIC_READ,
     pull=Failover.TRY,
@@ -67,7 +65,6 @@ _CRANE_UPLOAD = Patience(
 )
 CRANE = Profile(
     "crane",
-    (1 * _S, 3 * _S),
     patience={**_each((*_GETS, "manifest-head"), _CRANE_READ), **_each(_UPLOAD, _CRANE_UPLOAD), "manifest-put": _CRANE_WRITE},
     pull=Failover.DIAL,
     push=Failover.DIAL,
@@ -83,7 +80,6 @@ Error.Temporary. A body that breaks off, a refused dial and a bare 429 are the e
 _SKOPEO = Patience((2 * _S, 4 * _S, 8 * _S, 16 * _S), statuses=frozenset({429}), honours_retry_after=True)
 SKOPEO = Profile(
     "skopeo",
-    _SKOPEO.delays_ns,
     patience=_each((*_GETS, *_HEADS, "upload-post", "upload-commit"), _SKOPEO),
     pull=Failover.DIAL,
     push=Failover.DIAL,
@@ -100,7 +96,6 @@ _REG = Patience(_REG_SPACING_NS[1:5], statuses=frozenset({408, 429, 500, 502, 50
 _REG_POST = Patience(_REG.delays_ns, statuses=_REG.statuses, troubles=_REG_TROUBLES, free=1)
 REGCLIENT = Profile(
     "regclient",
-    _REG.delays_ns,
     patience={**_each((*_GETS, *_HEADS, *_UPLOAD, "manifest-put"), _REG), "upload-post": _REG_POST},
     body=Patience(_REG.delays_ns, troubles=frozenset({"cut"}), is_resumed=True),
     pull=Failover.MIRRORS,
@@ -119,7 +114,6 @@ _NOW = (0, 0, 0, 0, 0)
 _CTR = Patience(_NOW, statuses=frozenset({408, 429}), once=frozenset({500, 503, 504}))
 CONTAINERD = Profile(
     "containerd",
-    _NOW,
     patience=_each((*_GETS, *_HEADS, "upload-post", "upload-put", "manifest-put"), _CTR),
     body=Patience((0, 0, 0), troubles=frozenset({"cut"}), is_resumed=True, progress_is_free=True),
     pull=Failover.HOSTS,
@@ -139,7 +133,6 @@ _DOCKER_UPLOAD = Patience(
 )
 DOCKER = Profile(
     "docker",
-    _DOCKER_DELAYS_NS,
     patience={"blob-get": _DOCKER_READ, **_each(("upload-post", "upload-patch", "upload-commit"), _DOCKER_UPLOAD)},
     body=Patience(_DOCKER_DELAYS_NS, troubles=_ANY_TROUBLE, is_resumed=True),
     pull=Failover.DIAL,
@@ -191,19 +184,3 @@ def as_markdown() -> str:
         rows = [(", ".join(names), _kinds(patience), _waits(patience)) for names, patience in groups] or [("-", "-", "-")]
         lines += [f"| `{profile.name}` | {' | '.join(row)} | {profile.pull}, {profile.push} |" for row in rows]
     return "\n".join(lines) + "\n"
-
-
-_TRY_AGAIN = frozenset({408, 429})
-_TRY_UPLOAD_AGAIN = frozenset({404, 416})
-
-
-def is_retried(outcome: Outcome, status: int, *, is_upload_step: bool) -> bool:
-    """Whether `basic` tries the unit again: whatever is not OK, except a definitive 4xx.
-
-    408 and 429 ask for another try; 404 and 416 on an upload step mean a lost session, and the unit begins with a new one.
-    """
-    if outcome is Outcome.OK:
-        return False
-    if 400 <= status <= 499:
-        return status in _TRY_AGAIN or (is_upload_step and status in _TRY_UPLOAD_AGAIN)
-    return True

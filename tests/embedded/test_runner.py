@@ -28,7 +28,7 @@ MS = 1_000_000
 def hurried(profile: Profile, delays_ns: tuple[int, ...]) -> Profile:
     """The same client with other waits between its tries."""
     patience = {step: replace(each, delays_ns=delays_ns) for step, each in profile.patience.items()}
-    return replace(profile, delays_ns=delays_ns, patience=patience, body=profile.body and replace(profile.body, delays_ns=delays_ns))
+    return replace(profile, patience=patience, body=profile.body and replace(profile.body, delays_ns=delays_ns))
 
 
 QUICK = {"pinned": NONE, "regional": hurried(BASIC, (20 * MS, 40 * MS))}
